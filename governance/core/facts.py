@@ -192,3 +192,7 @@ class Vocabulary:
     """The closed words of a consent condition: ``to``, ``form``, ``told``, ``by``."""
     strength: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     version: str = "0"
+    consent_purposes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """A purpose of ours to the codes under which consents know it (v3 PurposeOfUse); none: unknown."""
+    purpose_ancestors: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """A consent's purpose code to all broader codes."""

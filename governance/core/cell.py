@@ -1,0 +1,226 @@
+"""A cell: one subject class x one part x one leg under one profile, and the questions put to it.
+
+Everything that a formula may ask is answered here: facts (`judge`), evidence (`fits`) and consent (`said`),
+exactly as docs/semantics.md sections 1, 2 and 5 say. A value of the wrong type answers unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import assert_never
+
+from governance.core.conditions import ConsentTest, EvidenceNeed, FactTest, Operator
+from governance.core.consent import ConsentAnswer, ConsentContext, ConsentState
+from governance.core.evidence import EvidenceItem, EvidenceState
+from governance.core.facts import EvidenceType, Interval, Taxonomy, Value, Vocabulary
+from governance.core.formula import DAY, Atom, InForce, Outside
+from governance.core.truth import Truth, truth
+
+__all__ = ["PLACES", "Cell", "consent_context", "judge", "key_of", "related"]
+
+PLACES = ("destination", "storage.places", "access.places", "onward.places")
+"""Facts of a leg that name where data go."""
+
+_FALSE, _UNKNOWN, _TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
+_COMPARED = {
+    "exporter": "exporter.id", "recipient": "recipient.id", "dataset": "dataset", "project": "project",
+    "exporter-group": "exporter.group", "recipient-group": "recipient.group",
+}  # fmt: skip
+_WITHIN = {"purpose": "purpose", "destination": "destination", "categories": "data.categories"}
+
+
+def key_of(atom: Atom) -> str:
+    """Return the key of the fact that an atom reads."""
+    return DAY if isinstance(atom, InForce) else atom.fact
+
+
+def related(given: str, terms: frozenset[str], taxonomy: Taxonomy | None) -> Truth:
+    """Compare a given term with a rule's terms: the best of at or below, broader, beside."""
+    if given in terms:
+        return _TRUE
+    if taxonomy is None:
+        return _FALSE
+    best = _FALSE
+    for term in terms:
+        relation = taxonomy.relation(given, term)
+        if relation is _TRUE:
+            return _TRUE
+        best = max(best, relation)
+    return best
+
+
+def judge(atom: Atom, given: Value | None, vocabulary: Vocabulary) -> Truth:
+    """Answer one question to one fact's value (None: missing)."""
+    match atom:
+        case InForce():
+            assert isinstance(given, date)
+            return min(atom.existence, atom.span.holds(given))
+        case Outside():
+            return _outside(given, atom.territory, vocabulary.taxonomies["place"])
+        case FactTest():
+            if given is None:
+                return _FALSE if atom.absent_no else _UNKNOWN
+            return _test(atom, given, vocabulary.taxonomies.get(atom.taxonomy or ""))
+        case _:
+            assert_never(atom)
+
+
+def _outside(given: Value | None, territory: frozenset[str], places: Taxonomy) -> Truth:
+    if isinstance(given, str):
+        return Truth(3 - related(given, territory, places)) if related(given, territory, places) != 1 else _UNKNOWN
+    if isinstance(given, frozenset):
+        return max((_outside(place, territory, places) for place in given), default=_FALSE)
+    return _UNKNOWN
+
+
+def _test(test: FactTest, given: Value, taxonomy: Taxonomy | None) -> Truth:
+    match test.operator:
+        case Operator.IN | Operator.ONLY:
+            if isinstance(given, str):
+                return related(given, test.terms, taxonomy)
+            if not isinstance(given, frozenset):
+                return _UNKNOWN
+            relations = [related(term, test.terms, taxonomy) for term in given]
+            if test.operator is Operator.IN:
+                return max(relations, default=_FALSE)
+            return min(relations, default=_UNKNOWN)
+        case Operator.IS:
+            return truth(given is test.flag) if isinstance(given, bool) else _UNKNOWN
+        case Operator.BEFORE:
+            return truth(given < test.day) if isinstance(given, date) else _UNKNOWN
+        case Operator.FROM:
+            return truth(given >= test.day) if isinstance(given, date) else _UNKNOWN
+        case Operator.ABOVE | Operator.AT_LEAST | Operator.BELOW | Operator.AT_MOST:
+            return _number(test.operator, given, test.number) if isinstance(given, Interval) else _UNKNOWN
+        case _:
+            assert_never(test.operator)
+
+
+def _number(operator: Operator, given: Interval, bound: float) -> Truth:
+    if operator is Operator.ABOVE:
+        holds, fails = given.low > bound, given.high <= bound
+    elif operator is Operator.AT_LEAST:
+        holds, fails = given.low >= bound, given.high < bound
+    elif operator is Operator.BELOW:
+        holds, fails = given.high < bound, given.low >= bound
+    else:
+        holds, fails = given.high <= bound, given.low > bound
+    return _TRUE if holds else _FALSE if fails else _UNKNOWN
+
+
+class Cell:
+    """One subject class x part x leg under one profile.
+
+    Attributes:
+        facts: shared, leg, part after the profile, subject; with ``subject.consent_state`` and the day.
+        get: `facts.get`, bound once: it is called for every fact of every regime.
+        answer: what the patients of the class said about this movement.
+    """
+
+    __slots__ = ("_fits", "answer", "evidence", "facts", "get", "vocabulary")
+
+    def __init__(
+        self,
+        facts: dict[str, Value],
+        answer: ConsentAnswer,
+        evidence: Mapping[str, Sequence[EvidenceItem]],
+        vocabulary: Vocabulary,
+    ) -> None:
+        self.facts = facts
+        self.get = facts.get
+        self.answer = answer
+        self.evidence = evidence
+        self.vocabulary = vocabulary
+        self._fits: dict[EvidenceNeed, tuple[EvidenceItem, ...]] = {}
+
+    def atom(self, atom: Atom) -> Truth:
+        """Answer one question to one fact."""
+        return judge(atom, self.get(key_of(atom)), self.vocabulary)
+
+    def said(self, test: ConsentTest) -> Truth:
+        """Say whether the patient's consent covers what is asked."""
+        answer = self.answer
+        if answer.state is ConsentState.GIVEN:
+            return truth(
+                test.to <= answer.to and test.told <= answer.told
+                and (not test.form or not test.form.isdisjoint(answer.forms))
+                and (not test.by or answer.by in test.by)
+            )  # fmt: skip
+        if answer.state is ConsentState.UNCLEAR:
+            return _UNKNOWN
+        return Truth.HUMAN if answer.state is ConsentState.REVIEW else _FALSE
+
+    def fits(self, need: EvidenceNeed) -> bool:
+        """Say whether fitting evidence is on file."""
+        return need.type in self.evidence and bool(self.fitting(need))
+
+    def fitting(self, need: EvidenceNeed) -> tuple[EvidenceItem, ...]:
+        """Return the items on file that fit a need, in the order given."""
+        known = self._fits.get(need)
+        if known is None:
+            kind = self.vocabulary.evidence.get(need.type)
+            items = self.evidence.get(need.type, ())
+            known = tuple(i for i in items if kind is not None and self._item_fits(i, need, kind))
+            self._fits[need] = known
+        return known
+
+    def _item_fits(self, item: EvidenceItem, need: EvidenceNeed, kind: EvidenceType) -> bool:
+        day = self.facts[DAY]
+        assert isinstance(day, date)
+        age = (day - item.issued_on).days
+        return (
+            item.state is EvidenceState.VERIFIED
+            and item.valid_from <= day
+            and (item.valid_until is None or day <= item.valid_until)
+            and item.outcome is not None
+            and item.outcome in need.outcomes
+            and all(item.properties.get(name) in wanted for name, wanted in need.properties)
+            and all(age <= most for most in (need.max_age_days, kind.max_age_days) if most is not None)
+            and all(age >= least for least in (need.min_age_days, kind.min_age_days) if least is not None)
+            and all(self._matches(key, item.scope.get(key)) for key in kind.match)
+        )
+
+    def _matches(self, key: str, covered: frozenset[str] | None) -> bool:
+        if covered is None:
+            return False
+        if key in _COMPARED:
+            given = self.get(_COMPARED[key])
+            return isinstance(given, str) and given in covered
+        fact = _WITHIN.get(key)
+        given = self.get(fact) if fact else None
+        if fact is None or given is None:
+            return False
+        definition = self.vocabulary.facts.get(fact)
+        name = "place" if fact == "destination" else definition.taxonomy if definition else None
+        taxonomy = self.vocabulary.taxonomies.get(name or "")
+        terms = given if isinstance(given, frozenset) else frozenset({given}) if isinstance(given, str) else None
+        return terms is not None and all(related(term, covered, taxonomy) is _TRUE for term in terms)
+
+
+def consent_context(facts: Mapping[str, Value], vocabulary: Vocabulary) -> ConsentContext:
+    """Describe the movement of a cell as consents see it (docs/semantics.md section 5)."""
+    purpose, custodian = facts.get("purpose"), facts.get("exporter.id")
+    recipients: set[str] = set()
+    for fact in ("recipient.id", "recipient.group", "recipient.type"):
+        recipients |= _words(facts.get(fact))
+    places: set[str] = set()
+    if facts.get("destination") is not None:
+        taxonomy = vocabulary.taxonomies["place"]
+        for fact in PLACES:
+            for place in _words(facts.get(fact)):
+                places |= {place} | taxonomy.ancestors_of(place)
+    return ConsentContext(
+        purposes=vocabulary.consent_purposes.get(purpose, frozenset()) if isinstance(purpose, str) else frozenset(),
+        recipients=frozenset(recipients),
+        custodian=custodian if isinstance(custodian, str) else None,
+        action="disclose",
+        places=frozenset(places),
+        purpose_ancestors=vocabulary.purpose_ancestors,
+    )
+
+
+def _words(given: Value | None) -> frozenset[str]:
+    if isinstance(given, str):
+        return frozenset({given})
+    return given if isinstance(given, frozenset) else frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from importlib.metadata import PackageNotFoundError, version
 
 import casbin
 import pytest
@@ -53,8 +54,6 @@ def test_the_submitting_role_cannot_verify_evidence() -> None:
 
 
 def test_the_stale_casbin_distribution_is_absent() -> None:
-    from importlib.metadata import PackageNotFoundError, version
-
     with pytest.raises(PackageNotFoundError):
         version("casbin")
     assert version("pycasbin").startswith("2.")

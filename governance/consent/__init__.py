@@ -1,0 +1,1 @@
+"""Standards of consent, in and out; models of FHIR serve at this edge only."""

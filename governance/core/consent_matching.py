@@ -24,6 +24,8 @@ HOLDING = frozenset({"CST"})
 """v3 ParticipationType: custodian."""
 WRITING = frozenset({"AUT"})
 """v3 ParticipationType: author; a property of the datum, not of the movement."""
+ACTIONS = frozenset({"collect", "access", "use", "disclose", "correct"})
+"""The consent actions of FHIR; any other word is not understood."""
 HANDING_OVER = frozenset({"disclose", "access", "use"})
 """Consent actions that a handing-over may amount to: naming another of them neither fits nor escapes."""
 
@@ -162,7 +164,7 @@ def _action(node: Provision, context: ConsentContext) -> Match:
     if context.action in node.actions:
         return ANY
     near = context.action in HANDING_OVER and bool(HANDING_OVER & node.actions)
-    return Match(value=Truth.UNKNOWN if near else Truth.FALSE)
+    return Match(value=Truth.UNKNOWN if near or not node.actions <= ACTIONS else Truth.FALSE)
 
 
 def _places(node: Provision, context: ConsentContext) -> Match:

@@ -30,6 +30,7 @@ __all__ = ["Proof", "VerifiedProof", "verify_proof"]
 _HEADER = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 _MAX_PATH = 63
+_LIMIT = 1_200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,20 @@ class Proof:
         extra = f"extra {encode64(self.entry)}\n" if self.entry is not None else ""
         hashes = "".join(encode64(one) + "\n" for one in self.path)
         return f"{_HEADER}\n{extra}index {self.index}\n{hashes}\n{self.checkpoint}"
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Proof:
+        """Read a proof file's bytes.
+
+        Raises:
+            FormatError: it is not one.
+        """
+        if len(data) > _LIMIT:
+            raise FormatError("a proof file longer than a million bytes")
+        try:
+            return cls.from_text(data.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise FormatError("a proof file that is not UTF-8") from error
 
     @classmethod
     def from_text(cls, text: str) -> Proof:

@@ -1,0 +1,1 @@
+"""The slow, obvious evaluator that the fast one is compared with."""

@@ -74,7 +74,7 @@ def _outside(given: Value | None, territory: frozenset[str], places: Taxonomy) -
     return _UNKNOWN
 
 
-def _test(test: FactTest, given: Value, taxonomy: Taxonomy | None) -> Truth:
+def _test(test: FactTest, given: Value, taxonomy: Taxonomy | None) -> Truth:  # noqa: PLR0911 - one return an operator
     match test.operator:
         case Operator.IN | Operator.ONLY:
             if isinstance(given, str):

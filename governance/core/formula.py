@@ -179,7 +179,7 @@ def any_of(members: Iterable[Node]) -> Node:
     return next(iter(kept)) if len(kept) == 1 else Some(tuple(kept))
 
 
-def opposite(node: Node) -> Node:
+def opposite(node: Node) -> Node:  # noqa: PLR0911 - one return a kind of node
     """Negate by pushing the negation to the leaves.
 
     A finding speaks only for what it was made for: the negation of a found rule ignores it.
@@ -212,7 +212,7 @@ def in_force(existence: Truth, span: Timespan) -> Node:
     return Fixed(existence) if span == Timespan() else Leaf(InForce(existence, span))
 
 
-def formula_of(condition: Condition, *, helps: bool, assume_confident: bool = False) -> Node:
+def formula_of(condition: Condition, *, helps: bool, assume_confident: bool = False) -> Node:  # noqa: PLR0911
     """Turn a condition into a formula.
 
     Args:
@@ -272,7 +272,7 @@ def _relation(table: TableTest, terms: frozenset[str]) -> FactTest:
     )
 
 
-def value(node: Node, situation: Situation) -> Truth:
+def value(node: Node, situation: Situation) -> Truth:  # noqa: PLR0911 - one return a kind of node
     """Evaluate exactly, member by member.
 
     Args:

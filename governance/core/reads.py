@@ -1,0 +1,42 @@
+"""What a rule reads: the facts, evidence and consent that its reason quotes."""
+
+from __future__ import annotations
+
+from governance.core.cell import key_of
+from governance.core.facts import Holder, Vocabulary
+from governance.core.formula import Leaf, Node, Paper, Said, leaves_of
+from governance.core.rules import Rule
+
+__all__ = ["Reads"]
+
+
+class Reads:
+    """What a formula reads.
+
+    Attributes:
+        regime: pack of the rule.
+        keys: facts, sorted.
+        needs: evidence.
+        consent: the patient's consent is read.
+        personal: a fact of the subject, or consent, is read.
+    """
+
+    __slots__ = ("consent", "keys", "needs", "personal", "regime")
+
+    def __init__(self, node: Node, rule: Rule | None, vocabulary: Vocabulary) -> None:
+        leaves = list(leaves_of(node))
+        tested = {key_of(leaf.atom) for leaf in leaves if isinstance(leaf, Leaf)}
+        self.regime = rule.id.partition("/")[0] if rule else ""
+        self.keys = tuple(sorted(key for key in tested if not key.startswith("@")))
+        self.needs = tuple({leaf.need: None for leaf in leaves if isinstance(leaf, Paper)})
+        self.consent = any(isinstance(leaf, Said) for leaf in leaves)
+        self.personal = (
+            self.consent
+            or (rule is not None and rule.subject_dependent)
+            or any(_of_subject(key, vocabulary) for key in self.keys)
+        )
+
+
+def _of_subject(key: str, vocabulary: Vocabulary) -> bool:
+    definition = vocabulary.facts.get(key.partition("[")[0])
+    return key.startswith("subject.") or (definition is not None and definition.of is Holder.SUBJECT)

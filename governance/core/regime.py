@@ -1,0 +1,383 @@
+"""One regime's answer: its rules as formulas, joined into one formula, written as Python when first needed.
+
+`CompiledRegime` answers for one cell, exactly as docs/semantics.md sections 3 and 4 say:
+
+- `must` and `may`: is the regime's value true; is it more than false (fast);
+- `value`: the exact truth, also with a refusal (`kept`) or as if all law were known well enough (`assumed`);
+- `formulas`: the single rules, from which reasons are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from governance.core.cell import PLACES, Cell, key_of
+from governance.core.conditions import Condition, EvidenceNeed, Timespan
+from governance.core.facts import Vocabulary
+from governance.core.formula import (
+    Argued,
+    Every,
+    Fixed,
+    Found,
+    InForce,
+    LastResort,
+    Leaf,
+    Node,
+    Outside,
+    Paper,
+    Said,
+    all_of,
+    any_of,
+    formula_of,
+    in_force,
+    leaves_of,
+    may_be_human,
+    needs_of,
+    opposite,
+    value,
+)
+from governance.core.rules import Force, Gate, Regime, Rule
+from governance.core.truth import Truth, negate
+from governance.core.writer import Question, write
+
+__all__ = ["CompiledRegime", "Formulas", "finding_for"]
+
+_TRUE, _FALSE, _HUMAN = Fixed(Truth.TRUE), Fixed(Truth.FALSE), Fixed(Truth.HUMAN)
+
+
+def finding_for(rule: Rule) -> EvidenceNeed:
+    """Return the evidence that closes a person's judgement of a rule as lawful."""
+    return EvidenceNeed(
+        type="review-finding",
+        outcomes=frozenset({"lawful"}),
+        properties=(("rule", frozenset({rule.id})),),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """Formulas of single rules (docs/semantics.md section 3)."""
+
+    assumed: bool
+
+    def confident(self, rule: Rule) -> bool:
+        return rule.confident or self.assumed
+
+    def of(self, condition: Condition, *, helps: bool) -> Node:
+        return formula_of(condition, helps=helps, assume_confident=self.assumed)
+
+    def exists(self, rule: Rule) -> Node:
+        return in_force(rule.existence, rule.span)
+
+    def papers(self, rule: Rule) -> Node:
+        return all_of([*map(Paper, rule.needs), Said(rule.consent) if rule.consent else _TRUE])
+
+    def base(self, rule: Rule) -> Node:
+        return all_of([
+            self.exists(rule),
+            self.of(rule.when, helps=True),
+            opposite(self.of(rule.unless, helps=False)),
+            self.papers(rule),
+        ])  # fmt: skip
+
+    def capped(self, node: Node, rule: Rule) -> Node:
+        return node if self.confident(rule) else all_of([node, _HUMAN])
+
+    def found(self, node: Node, rule: Rule) -> Node:
+        return Found(node, finding_for(rule)) if may_be_human(node) else node
+
+    def undefeated(self, rule: Rule) -> Node:
+        return all_of([self.base(rule), *(opposite(self.exception(e)) for e in rule.defeated_by)])
+
+    def exception(self, rule: Rule) -> Node:
+        governed = _TRUE if rule.governed_by is None else self.of(rule.governed_by, helps=True)
+        return self.found(all_of([self.capped(self.undefeated(rule), rule), governed]), rule)
+
+    def outside(self, rule: Rule) -> Node:
+        return self.found(self.capped(self.undefeated(rule), rule), rule)
+
+    def opening(self, rule: Rule) -> Node:
+        """Return a ground or a mechanism."""
+        node = self.base(rule)
+        if rule.arguable is not None:
+            point = rule.arguable.point
+            node = all_of([node, _HUMAN if point is None else Argued(self.of(point, helps=True))])
+        return self.found(self.capped(node, rule), rule)
+
+    def idle(self, rule: Rule) -> Node:
+        """Return that a prohibition, requirement or review does not apply."""
+        return any_of([
+            opposite(self.exists(rule)),
+            opposite(self.of(rule.when, helps=False)),
+            self.capped(self.of(rule.unless, helps=True), rule),
+        ])  # fmt: skip
+
+    def clear(self, rule: Rule) -> Node:
+        """Return that a prohibition or review does not bite."""
+        return any_of([self.idle(rule), opposite(self.papers(rule)), *map(self.exception, rule.defeated_by)])
+
+    def unexcepted(self, rule: Rule) -> Node:
+        """Return a prohibition's or review's clear, or a requirement's value, had it no exceptions."""
+        held = self.of(rule.must, helps=True) if rule.gate is Gate.REQUIREMENT else None
+        papers = self.papers(rule)
+        return any_of([self.idle(rule), opposite(papers) if held is None else all_of([held, papers])])
+
+    def prohibition(self, rule: Rule) -> Node:
+        node = self.clear(rule)
+        return self.found(node if rule.arguable is None else Argued(node), rule)
+
+    def requirement(self, rule: Rule) -> Node:
+        held = all_of([self.of(rule.must, helps=True), self.papers(rule)])
+        node = any_of([self.idle(rule), held, *map(self.exception, rule.defeated_by)])
+        return self.found(node if rule.arguable is None else Argued(node), rule)
+
+    def cap(self, rule: Rule) -> Node:
+        node = self.clear(rule)
+        return node if node == _TRUE else self.found(Argued(node), rule)
+
+
+Ruled: TypeAlias = tuple[tuple[Rule, Node], ...]
+"""Rules with a formula each, in the pack's order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formulas:
+    """The formulas of a regime's rules, by gate.
+
+    Attributes:
+        prohibitions: each with its *clear*.
+        requirements: each with its value; ``idle`` says that it does not apply.
+        reviews: each with its *cap*; ``reviewed`` with its *clear*.
+        exceptions: each that defeats a rule of this regime, with its value.
+        unexcepted: each prohibition, requirement and review as if it had no exceptions.
+        duties: each with its base; likewise ``when_denied``.
+    """
+
+    governs: Node
+    leaves: Node
+    outside: Ruled
+    prohibitions: Ruled
+    grounds: Ruled
+    mechanisms: Ruled
+    requirements: Ruled
+    idle: Ruled
+    reviews: Ruled
+    reviewed: Ruled
+    exceptions: Ruled
+    unexcepted: Ruled
+    duties: Ruled
+    when_denied: Ruled
+
+    def each(self) -> Iterator[Node]:
+        """Yield every formula that decides, and those of duties."""
+        yield self.governs
+        yield self.leaves
+        for ruled in (self.outside, self.prohibitions, self.grounds, self.mechanisms, self.requirements,
+                      self.reviews, self.duties, self.when_denied):  # fmt: skip
+            for _, node in ruled:
+                yield node
+
+
+def _formulas(regime: Regime, *, assumed: bool) -> Formulas:
+    """Turn every rule of a regime into its formulas."""
+    rules = _Rules(assumed=assumed)
+
+    def ruled(gate: Gate, formula: Callable[[Rule], Node]) -> Ruled:
+        return tuple((rule, formula(rule)) for rule in regime.rules.get(gate, ()))
+
+    defended = [r for gate in (Gate.PROHIBITION, Gate.REQUIREMENT, Gate.REVIEW) for r in regime.rules.get(gate, ())]
+    exceptions = {e.id: e for rule in defended for e in rule.defeated_by}
+    away = [Leaf(Outside(fact, regime.territory)) for fact in PLACES] if regime.territory else []
+    return Formulas(
+        governs=rules.of(regime.governs, helps=False),
+        leaves=any_of(away),
+        outside=ruled(Gate.OUTSIDE_SCOPE, rules.outside),
+        prohibitions=ruled(Gate.PROHIBITION, rules.prohibition),
+        grounds=ruled(Gate.GROUND, rules.opening),
+        mechanisms=ruled(Gate.MECHANISM, rules.opening),
+        requirements=ruled(Gate.REQUIREMENT, rules.requirement),
+        idle=ruled(Gate.REQUIREMENT, rules.idle),
+        reviews=ruled(Gate.REVIEW, rules.cap),
+        reviewed=ruled(Gate.REVIEW, rules.clear),
+        exceptions=tuple((e, rules.exception(e)) for e in exceptions.values()),
+        unexcepted=tuple((rule, rules.unexcepted(rule)) for rule in defended if rule.defeated_by),
+        duties=ruled(Gate.DUTY, rules.base),
+        when_denied=ruled(Gate.WHEN_DENIED, rules.base),
+    )
+
+
+def _pathways(regime: Regime, formulas: Formulas, *, kept: bool) -> Node:
+    """Join grounds, mechanisms and requirements to the best pathway (docs/semantics.md section 4)."""
+    resting: dict[str, list[Node]] = {}
+    always: list[Node] = []
+    for rule, node in formulas.requirements:
+        if not rule.rests_on:
+            always.append(node)
+        for name in rule.rests_on:
+            resting.setdefault(name, []).append(node)
+
+    grounds: list[tuple[str | None, Node]] = [
+        (rule.id, all_of([node, *resting.get(rule.id, ())]))
+        for rule, node in formulas.grounds
+        if not kept or rule.despite_refusal is not None
+    ]
+    if Gate.GROUND in regime.silent_on:
+        grounds = [(None, _TRUE)]
+    mechanisms = [(rule, all_of([node, *resting.get(rule.id, ())])) for rule, node in formulas.mechanisms]
+
+    def tier(*, last: bool) -> Node:
+        together: dict[tuple[int, ...], list[Node]] = {}
+        for ground, node in grounds:
+            fitting = tuple(
+                n for n, (m, _) in enumerate(mechanisms)
+                if m.last_resort is last and (not m.rests_on or ground in m.rests_on)
+            )  # fmt: skip
+            together.setdefault(fitting, []).append(node)
+        silent = Gate.MECHANISM in regime.silent_on
+        stays = _TRUE if silent else opposite(formulas.leaves)
+        return any_of(
+            all_of([any_of(nodes), any_of([stays, *(mechanisms[n][1] for n in fitting)])])
+            for fitting, nodes in together.items()
+        )
+
+    best = tier(last=False)
+    if any(m.last_resort for m, _ in mechanisms):
+        best = LastResort(best, tier(last=True))
+    return all_of([*always, best])
+
+
+def _whole(regime: Regime, formulas: Formulas, *, kept: bool) -> Node:
+    """Join a regime's rules to its one formula."""
+    idle = opposite(formulas.governs)
+    caps = [node for _, node in formulas.reviews]
+    if regime.force is Force.GUIDANCE:
+        return any_of([idle, all_of(caps)])
+    clears = [node for _, node in formulas.prohibitions]
+    inside = all_of([*clears, _pathways(regime, formulas, kept=kept), *caps])
+    return any_of([idle, *(node for _, node in formulas.outside), inside])
+
+
+class CompiledRegime:
+    """A regime with its formulas, and the Python written from them when first asked.
+
+    Attributes:
+        regime: what it was made from.
+        formulas: single rules as they are.
+        must: the regime's value is true.
+    """
+
+    def __init__(self, regime: Regime, vocabulary: Vocabulary) -> None:
+        self.regime = regime
+        self.vocabulary = vocabulary
+        self.formulas = _formulas(regime, assumed=False)
+        self._questions: dict[tuple[bool, bool, Truth], Question] = {}
+        self._best: dict[bool, Node] = {}
+
+    @cached_property
+    def must(self) -> Question:
+        """The regime's value is true, as things are and without a refusal."""
+        return self._question(kept=False, assumed=False, level=Truth.TRUE)
+
+    @cached_property
+    def _assumed(self) -> Formulas:
+        return _formulas(self.regime, assumed=True)
+
+    def _question(self, *, kept: bool, assumed: bool, level: Truth) -> Question:
+        key = (kept, assumed, level)
+        question = self._questions.get(key)
+        if question is None:
+            formulas = self._assumed if assumed else self.formulas
+            question = write(_whole(self.regime, formulas, kept=kept), level, self.vocabulary)
+            self._questions[key] = question
+        return question
+
+    def value(self, cell: Cell, *, kept: bool = False, assumed: bool = False) -> Truth:
+        """Return the regime's exact value.
+
+        Args:
+            cell: where it is asked.
+            kept: only grounds that stand against a refusal count.
+            assumed: as if all law were known well enough.
+        """
+        for level, otherwise in ((Truth.TRUE, None), (Truth.UNKNOWN, Truth.FALSE), (Truth.HUMAN, Truth.UNKNOWN)):
+            holds = self._question(kept=kept, assumed=assumed, level=level)(cell.get, cell.fits, cell.said)
+            if level is Truth.TRUE and holds:
+                return Truth.TRUE
+            if otherwise is not None and not holds:
+                return otherwise
+        return Truth.HUMAN
+
+    def pathway(self, cell: Cell, *, kept: bool = False) -> Truth:
+        """Return the value of the best pathway alone, requirements included."""
+        node = self._best.get(kept)
+        if node is None:
+            node = self._best[kept] = _pathways(self.regime, self.formulas, kept=kept)
+        return value(node, cell)
+
+    @cached_property
+    def _affirming(self) -> Question:
+        grounds = () if Gate.GROUND in self.regime.silent_on else self.formulas.grounds
+        opened = [node for _, node in (*self.formulas.outside, *grounds)]
+        return write(all_of([self.formulas.governs, any_of(opened)]), Truth.TRUE, self.vocabulary)
+
+    def affirms(self, cell: Cell, *, kept: bool = False, assumed: bool = False) -> Truth:
+        """Say whether the regime governs and opens a way in so many words; silence affirms nothing."""
+        if self.regime.force is Force.GUIDANCE:
+            return Truth.FALSE
+        if not kept and not assumed and self._affirming(cell.get, cell.fits, cell.said):
+            return Truth.TRUE
+        formulas = self._assumed if assumed else self.formulas
+        grounds = () if Gate.GROUND in self.regime.silent_on else formulas.grounds
+        opened = [
+            value(node, cell)
+            for rule, node in (*formulas.outside, *grounds)
+            if not kept or rule.gate is Gate.OUTSIDE_SCOPE or rule.despite_refusal is not None
+        ]
+        return min(value(formulas.governs, cell), max(opened, default=Truth.FALSE))
+
+    def asks(self, cell: Cell, *, assumed: bool = False) -> Truth:
+        """Say whether the regime asks for a ground here (only then can one stand against a refusal)."""
+        if Gate.GROUND in self.regime.silent_on or self.regime.force is Force.GUIDANCE:
+            return Truth.FALSE
+        formulas = self._assumed if assumed else self.formulas
+        outside = max((value(node, cell) for _, node in formulas.outside), default=Truth.FALSE)
+        return min(value(formulas.governs, cell), negate(outside))
+
+    def reading(self, rule: Rule) -> Node:
+        """Return a formula with everything that a rule of this regime reads itself."""
+        rules = _Rules(assumed=True)
+        own = [rules.base(rule)]
+        if rule.gate is Gate.REQUIREMENT:
+            own.append(rules.of(rule.must, helps=True))
+        if rule.arguable is not None and rule.arguable.point is not None:
+            own.append(rules.of(rule.arguable.point, helps=True))
+        return Every(tuple(own))
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Keys of all facts that the regime's rules read."""
+        return frozenset(
+            key_of(leaf.atom)
+            for node in self.formulas.each() for leaf in leaves_of(node) if isinstance(leaf, Leaf)
+        )  # fmt: skip
+
+    @cached_property
+    def spans(self) -> frozenset[Timespan]:
+        """Spans of all rules, exceptions and rows."""
+        return frozenset(
+            leaf.atom.span
+            for node in self.formulas.each() for leaf in leaves_of(node)
+            if isinstance(leaf, Leaf) and isinstance(leaf.atom, InForce)
+        )  # fmt: skip
+
+    @cached_property
+    def needs(self) -> Mapping[str, tuple[EvidenceNeed, ...]]:
+        """Evidence that the regime's rules ask for, by type."""
+        by_type: dict[str, dict[EvidenceNeed, None]] = {}
+        for node in self.formulas.each():
+            for need in needs_of(node):
+                by_type.setdefault(need.type, {})[need] = None
+        return {kind: tuple(needs) for kind, needs in by_type.items()}

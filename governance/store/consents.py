@@ -162,7 +162,7 @@ def known_consents(
     folded = _versions(known, at)
     for event in known:
         if event.content is None:
-            _bring_to_an_end(folded, event, _in_force_from(event, at))
+            _bring_to_an_end(folded, event, at)
     consents = tuple(consent for _, consent in folded)
     return (*consents, _unreadable(at)) if None in found else consents
 
@@ -182,7 +182,7 @@ def _versions(known: Sequence[ConsentEvent], at: datetime) -> list[tuple[datetim
     for event in sorted((e for e in known if e.content is not None), key=lambda e: e.effective):
         assert event.content is not None
         effective = _in_force_from(event, at)
-        entry = event.effective, replace(event.content, effective=effective, recorded=event.recorded)
+        entry = event.effective, replace(event.content, effective=effective, recorded=min(event.recorded, at))
         before = latest.get(event.content.id)
         if before is not None and folded[before][0] == event.effective:
             folded[before] = entry
@@ -194,22 +194,27 @@ def _versions(known: Sequence[ConsentEvent], at: datetime) -> list[tuple[datetim
     return folded
 
 
-def _bring_to_an_end(folded: list[tuple[datetime, Consent]], event: ConsentEvent, effective: datetime) -> None:
+def _bring_to_an_end(folded: list[tuple[datetime, Consent]], event: ConsentEvent, at: datetime) -> None:
     """Apply a withdrawal, an end or a correction to what it speaks of, whatever arrived first.
 
-    What the patient said later is not touched. A withdrawal of something we never received binds as a refusal.
+    What the patient said later is not touched. A withdrawal of something that we never
+    received, or that had ended already, binds as a refusal.
     """
+    effective = _in_force_from(event, at)
     meant = [n for n, (_, old) in enumerate(folded) if event.consent in (None, old.id)]
+    binds = event.kind is not ConsentEventKind.WITHDRAWN or any(folded[n][0] > event.effective for n in meant)
     for number in meant:
         dated, old = folded[number]
         if event.kind is ConsentEventKind.ENTERED_IN_ERROR:
             folded[number] = dated, replace(old, status=ConsentStatus.ENTERED_IN_ERROR)
         elif dated <= event.effective:
             withdrawn = event.kind is ConsentEventKind.WITHDRAWN
-            folded[number] = dated, _end(old, effective, withdrawn=withdrawn)
-    if not meant and event.kind is ConsentEventKind.WITHDRAWN:
+            ended = _end(old, effective, withdrawn=withdrawn)
+            folded[number] = dated, ended
+            binds = binds or ended.withdrawn
+    if not binds:
         refusal = Consent(id=event.consent or "withdrawal", group="withdrawal", base=False,
-                          effective=effective, recorded=event.recorded)  # fmt: skip
+                          effective=effective, recorded=min(event.recorded, at))  # fmt: skip
         folded.append((event.effective, refusal))
 
 

@@ -49,7 +49,7 @@ def open_database(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"check_same_thread": False}, **options)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise InputError("the database URL is not usable", where="database_url",
-                         hint="sqlite:////absolute/path.db or postgresql+psycopg://user@host/name") from error  # fmt: skip
+                         hint="sqlite:////path.db or postgresql+psycopg://user@host/name") from error  # fmt: skip
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine

@@ -308,7 +308,7 @@ class ReleaseRow(_Row, table=True):
 class LedgerRow(_Row, table=True):
     """One person counted for one measure between two parties, by keyed hash.
 
-    ``counter`` is the canonical JSON of the measure's ``per`` facts that do not name parties.
+    ``others`` is the canonical JSON of the measure's ``per`` facts that do not name parties.
     """
 
     __tablename__ = "ledger"
@@ -322,11 +322,11 @@ class LedgerRow(_Row, table=True):
     seq: int | None = Field(default=None, primary_key=True)
     tenant: str
     measure: str
-    counter: str
-    exporter: str
-    exporter_group: str
-    recipient: str
-    recipient_group: str
+    others: str
+    exporter: str | None = None
+    exporter_group: str | None = None
+    recipient: str | None = None
+    recipient_group: str | None = None
     person: str
     at: datetime = Field(sa_type=Instant)
     source: str

@@ -82,7 +82,8 @@ def names_of(vocabulary: Vocabulary, holders: Iterable[Holder]) -> dict[str, lis
 
 
 def convert(
-    vocabulary: Vocabulary, definition: FactDefinition, value: object, faults: Faults, where: str, *, secret: bool = False
+    vocabulary: Vocabulary, definition: FactDefinition, value: object, faults: Faults, where: str, *,
+    secret: bool = False,
 ) -> Value | None:
     """Turn a JSON value into a fact's value.
 

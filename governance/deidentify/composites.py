@@ -74,10 +74,27 @@ def _coding(system: str, code: str, display: Json, subject: Subject) -> Json:
 def apply_concept(value: Json, subject: Subject) -> Json:
     """Keep the public codings of a concept.
 
-    Its text stays where it only repeats a printed form that stays; otherwise it is free text.
+    Its text stays where it only repeats a printed form that stays; otherwise it is free text. Records repeat
+    their concepts, so a concept of one plain coding is worked out once for each subject.
     """
     if type(value) is not dict:
         return None
+    codings = value.get("coding")
+    if type(codings) is list and len(codings) == 1 and type(codings[0]) is dict and len(codings[0]) <= 3:
+        one = codings[0]
+        key = (one.get("system"), one.get("code"), one.get("display"), value.get("text"))
+        try:
+            return subject.concepts[key]
+        except KeyError:
+            if "version" not in one and "userSelected" not in one:
+                out = subject.concepts[key] = _concept(value, subject)
+                return out
+        except TypeError:
+            pass  # an object where a code belongs: the slow way removes it
+    return _concept(value, subject)
+
+
+def _concept(value: dict[str, Json], subject: Subject) -> Json:
     codings, text = value.get("coding"), value.get("text")
     out: dict[str, Json] = {}
     if type(codings) is list:
@@ -110,7 +127,7 @@ def apply_reference(value: Json, subject: Subject) -> Json:
     return found
 
 
-def apply_extensions(rules: Mapping[str, tuple[int, Mapping[str, Apply | None | Mapping[str, object]]]]) -> Apply:
+def apply_extensions(rules: Mapping[str, Mapping[str, object]]) -> Apply:
     """Make the method that keeps extensions by their address."""
 
     def apply(value: Json, subject: Subject) -> Json:
@@ -120,10 +137,7 @@ def apply_extensions(rules: Mapping[str, tuple[int, Mapping[str, Apply | None | 
         rule = rules.get(url) if type(url) is str else None
         if rule is None:
             return None
-        slot, inner = rule
-        out = _extension(value, inner, subject)
-        (subject.removed if out is None else subject.kept)[slot] += 1
-        return out
+        return _extension(value, rule, subject)
 
     return apply
 

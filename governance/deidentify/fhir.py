@@ -24,7 +24,11 @@ from governance.deidentify.subject import Subject
 from governance.deidentify.text import TextCleaner
 from governance.errors import InputError
 
-__all__ = ["LeftOut", "Linking", "Transformed", "known_values", "resources_of", "transform_bundle"]
+__all__ = ["Counts", "LeftOut", "Linking", "Transformed", "known_values", "resources_of", "transform_bundle"]
+
+
+_LONG_ID = 5
+"""Ids shorter than this are not searched for: they are also ordinary numbers."""
 
 
 class LeftOut(StrEnum):
@@ -45,14 +49,28 @@ class Linking(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many elements were treated.
+
+    Attributes:
+        kept: slot of the plan to elements of which something stayed.
+        removed: slot of the plan to elements of which nothing stayed.
+        unruled: element path to elements that were removed because no rule names them.
+    """
+
+    kept: Mapping[int, int]
+    removed: Mapping[int, int]
+    unruled: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transformed:
     """A transformed record and what was done.
 
     Attributes:
         bundle: the new Bundle of type collection.
         known: the identifying values of the record, for the output check; never handed out.
-        kept, removed: per slot of the plan, how many elements.
-        unruled: element path to how many were removed because no rule names them.
+        counts: what was done to the elements.
         left_out: (resource type, why) to how many.
         resources: how many resources are in the bundle.
         texts: how many texts were scrubbed.
@@ -61,9 +79,7 @@ class Transformed:
 
     bundle: dict[str, Json]
     known: Known = field(repr=False)
-    kept: Sequence[int]
-    removed: Sequence[int]
-    unruled: Mapping[str, int]
+    counts: Counts
     left_out: Mapping[tuple[str, LeftOut], int]
     resources: int
     texts: int
@@ -109,7 +125,8 @@ def resources_of(bundle: Mapping[str, Json], *, ordinal: int = 1) -> list[tuple[
 
 def known_values(plan: Plan, resources: Sequence[dict[str, Json]]) -> Known:
     """Return the identifying values of a record, ready to be looked for."""
-    return Known(plan.words, (*collect(plan.harvest, resources), *_birth_dates(resources)))
+    ids = (own for resource in resources if isinstance(own := resource.get("id"), str) and len(own) >= _LONG_ID)
+    return Known(plan.words, (*collect(plan.harvest, resources), *_birth_dates(resources)), ids)
 
 
 def _birth_dates(resources: Sequence[dict[str, Json]]) -> list[Value]:
@@ -171,14 +188,28 @@ def transform_bundle(
     return Transformed(
         bundle=_bundle(plan, out),
         known=known,
-        kept=subject.kept,
-        removed=subject.removed,
-        unruled=subject.unruled,
+        counts=_counts(subject),
         left_out=left_out,
         resources=len(out),
         texts=subject.text_scrubbed,
         shift_days=keys.shift_days,
     )
+
+
+def _counts(subject: Subject) -> Counts:
+    kept: dict[int, int] = {}
+    removed = dict(subject.removed)
+    unruled: dict[str, int] = {}
+    for program, times in subject.done.items():
+        for _, slot, _ in program.steps:
+            kept[slot] = kept.get(slot, 0) + times
+        for slot in program.removed:
+            removed[slot] = removed.get(slot, 0) + times
+        for path in program.unruled:
+            unruled[path] = unruled.get(path, 0) + times
+    for slot, times in subject.removed.items():
+        kept[slot] -= times
+    return Counts(kept=kept, removed=removed, unruled=unruled)
 
 
 class _RefusedEntryError(Exception):
@@ -261,7 +292,6 @@ def _subject(
         keys=keys,
         known=known,
         states=plan.states,
-        slots=len(plan.slots),
         at=at,
         birth_year=_year(patient.get("birthDate")),
         death_year=_year(patient.get("deceasedDateTime")),

@@ -20,6 +20,7 @@ from governance.deidentify.words import Words
 __all__ = ["Harvest", "collect", "compile_harvest"]
 
 _DEEPEST = 40
+_ACTOR = "actor"
 _WHOLE = frozenset({"HumanName", "Address", "ContactPoint", "Identifier"})
 
 
@@ -50,10 +51,10 @@ def compile_harvest(base: BaseRules, words: Words) -> Harvest:
 def _tree(base: BaseRules, rules: TypeRules) -> Mapping[str, object]:
     out: dict[str, object] = {"contained": None, "extension": None}
     for name, kind in rules.elements.items():
-        if kind in _WHOLE or kind == "identifying" or kind == "fixed-name" or (
-            base.whole.get(kind) == "reference" and name in base.actors
-        ):
+        if kind in _WHOLE or kind in ("identifying", "fixed-name"):
             out[name] = None
+        elif base.whole.get(kind) == "reference" and name in base.actors:
+            out[name] = _ACTOR
     for name, part in rules.parts.items():
         deeper = _tree(base, part)
         if len(deeper) > 2:
@@ -65,9 +66,6 @@ def collect(harvest: Harvest, resources: Iterable[dict[str, Json]]) -> Iterator[
     """Collect the identifying values of resources."""
     for resource in resources:
         kind = resource.get("resourceType")
-        own = resource.get("id")
-        if type(own) is str:
-            yield Value(kind=Kind.NUMBER, text=own)
         tree = harvest.trees.get(kind) if isinstance(kind, str) else None
         if tree is None:
             yield from _by_shape(resource, harvest, "", 0)
@@ -78,11 +76,13 @@ def collect(harvest: Harvest, resources: Iterable[dict[str, Json]]) -> Iterator[
 def _by_tree(
     value: Mapping[str, Json], tree: Mapping[str, object], harvest: Harvest, institution: bool  # noqa: FBT001 - inner
 ) -> Iterator[Value]:
-    for key, item in value.items():
-        if key not in tree:
-            continue
-        deeper = tree[key]
-        if isinstance(deeper, Mapping):
+    for key in tree.keys() & value.keys():
+        item, deeper = value[key], tree[key]
+        if deeper is _ACTOR:
+            for one in item if isinstance(item, list) else (item,):
+                if isinstance(one, dict) and len(one) > 1:
+                    yield from _by_shape(one, harvest, key, 0)
+        elif isinstance(deeper, Mapping):
             for one in item if isinstance(item, list) else (item,):
                 if isinstance(one, dict):
                     yield from _by_tree(one, deeper, harvest, institution)

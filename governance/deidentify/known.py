@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from governance.deidentify.words import Words, fold, spellings
 
@@ -34,8 +36,7 @@ class Kind(StrEnum):
     AGE = "AGE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class Value(NamedTuple):
     """An identifying value as the record writes it."""
 
     kind: Kind
@@ -62,6 +63,8 @@ class Token:
     word: str
 
 
+_SEPARATORS = re.compile(r"[\W_]+")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{4,63}")
 _DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _MEANINGFUL = 4
@@ -76,7 +79,14 @@ def tokens_of(folded: str) -> list[Token]:
 
 
 def _squeeze(text: str) -> str:
-    return "".join(character for character in fold(text) if character.isalnum())
+    return _SEPARATORS.sub("", fold(text))
+
+
+@lru_cache(maxsize=20_000)
+def _label(text: str) -> tuple[frozenset[str], int]:
+    """Return the words of a printed form and how many digits it has; labels repeat from record to record."""
+    words = frozenset(token.word for token in tokens_of(fold(text)))
+    return words | {word[:-1] for word in words if word.endswith("s")}, sum(map(str.isdigit, text))
 
 
 class Known:
@@ -84,11 +94,13 @@ class Known:
 
     Attributes:
         values: every value, as the record writes it.
+        ids: ids of the record's resources.
     """
 
-    __slots__ = ("_exact", "_lettered", "_numbers", "_phrases", "_strong", "_weak", "_words", "values")
+    __slots__ = ("_exact", "_first", "_lettered", "_numbers", "_phrases", "_strong", "_weak", "_words", "ids", "values")
 
-    def __init__(self, words: Words, values: Iterable[Value]) -> None:
+    def __init__(self, words: Words, values: Iterable[Value], ids: Iterable[str] = ()) -> None:
+        self.ids = frozenset(ids)
         self._words = words
         self.values = tuple(dict.fromkeys(value for value in values if value.text.strip()))
         self._strong: dict[str, Kind] = {}
@@ -99,6 +111,7 @@ class Known:
         self._lettered = False
         for value in self.values:
             self._learn(value)
+        self._first = {*self._strong, *self._weak, *self._phrases}
         for listed in self._phrases.values():
             listed.sort(key=lambda item: -len(item[0]))
 
@@ -145,13 +158,16 @@ class Known:
 
     def is_value(self, text: str) -> bool:
         """Say whether a whole code is a value of the record."""
-        return text in self._exact or (len(text) >= _NUMBER and _squeeze(text) in self._numbers)
+        return text in self._exact or text in self.ids or (len(text) >= _NUMBER and _squeeze(text) in self._numbers)
 
     def appears_in(self, label: str) -> bool:
         """Say whether the printed form of a code names the record's person.
 
         A single name is not enough where it opens no doubt: see `find` with ``strict``.
         """
+        words, digits = _label(label)
+        if self._first.isdisjoint(words) and digits < _NUMBER and not self._lettered:
+            return False
         return bool(self.find(label, strict=True))
 
     def find(self, text: str, *, strict: bool = False) -> list[Span]:
@@ -168,6 +184,7 @@ class Known:
         tokens = tokens_of(folded)
         spans = self._names(text, tokens, strict=strict)
         spans += self._in_phrases(tokens)
+        spans += self._in_ids(text)
         if self._numbers and (self._lettered or _DIGIT.search(folded)):
             spans += self._in_numbers(folded)
         return spans
@@ -242,6 +259,14 @@ class Known:
                     spans.append(Span(token.start, tokens[n + len(phrase) - 1].end, kind))
                     break
         return spans
+
+    def _in_ids(self, text: str) -> list[Span]:
+        """Find ids of resources, which are long enough to stand for themselves."""
+        return [
+            Span(match.start(), match.end(), Kind.NUMBER)
+            for match in _ID.finditer(text)
+            if match.group().rstrip(".-") in self.ids
+        ]
 
     def _in_numbers(self, folded: str) -> list[Span]:
         """Find numbers in any spacing: compare without what is neither letter nor digit."""

@@ -36,6 +36,7 @@ _DATE = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)(?P<rest>T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
+_REST = re.compile(r"(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?", re.ASCII)
 _SAMPLES = re.compile(r"[-+0-9.eEUL ]*", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2,3}", re.ASCII)
@@ -117,9 +118,17 @@ def shift(value: Json, subject: Subject) -> Json:
     """Move a date by the subject's days."""
     if type(value) is not str:
         return None
-    moved = subject.dates.get(value, value)
-    if moved is value:
-        moved = subject.dates[value] = shift_date(value, subject.keys.shift_days)
+    moved = subject.dates.get(value, "")
+    if moved == "":
+        day, rest = value[:10], value[10:]
+        if len(day) == 10 and _REST.fullmatch(rest):
+            if day not in subject.days:
+                subject.days[day] = shift_date(day, subject.keys.shift_days)
+            new = subject.days[day]
+            moved = new + rest if new else None
+        else:
+            moved = shift_date(value, subject.keys.shift_days)
+        subject.dates[value] = moved
     return moved
 
 
@@ -127,8 +136,8 @@ def year(value: Json, subject: Subject) -> Json:
     """Keep the year of a date, unless it shows an age above the highest that may be told."""
     if type(value) is not str:
         return None
-    kept = subject.dates.get(value, value)
-    if kept is value:
+    kept = subject.dates.get(value, "")
+    if kept == "":
         match = _DATE.fullmatch(value)
         kept = match["year"] if match and int(match["year"]) > subject.last_hidden_year else None
         subject.dates[value] = kept

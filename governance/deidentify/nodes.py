@@ -16,7 +16,7 @@ from governance.deidentify.profile import Rule
 if TYPE_CHECKING:
     from governance.deidentify.subject import Subject
 
-__all__ = ["Node", "RefusedResourceError", "Slot", "walk"]
+__all__ = ["Node", "Program", "RefusedResourceError", "Slot", "walk"]
 
 
 class RefusedResourceError(Exception):
@@ -31,6 +31,23 @@ class Slot:
     rule: Rule
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Program:
+    """What to do with objects of one node that have the same element names in the same order.
+
+    Attributes:
+        steps: (name, slot, method) of the elements that a method looks at.
+        removed: slots of elements that a rule removes.
+        unruled: paths of elements that no rule names.
+        refused: there is a modifier that no rule knows.
+    """
+
+    steps: tuple[tuple[str, int, Apply], ...]
+    removed: tuple[int, ...]
+    unruled: tuple[str, ...]
+    refused: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Node:
     """An object and its elements.
@@ -41,6 +58,7 @@ class Node:
         one_of: groups of which FHIR requires one, with whether the first is an object.
         parts: backbone elements, to fill required ones.
         absent: extension URL and code that stand for a removed value.
+        programs: what was worked out for the element names met so far; never more than `_MOST_PROGRAMS`.
     """
 
     path: str
@@ -49,8 +67,10 @@ class Node:
     required: tuple[tuple[str, bool, bool], ...] = ()
     one_of: tuple[tuple[tuple[str, ...], bool], ...] = ()
     parts: dict[str, Node] = field(default_factory=dict)
+    programs: dict[tuple[str, ...], Program] = field(default_factory=dict)
 
 
+_MOST_PROGRAMS = 512
 _HANDLED = frozenset({"resourceType", "id", "contained"})
 """Keys of a resource that are not walked: set anew or treated apart."""
 
@@ -58,43 +78,56 @@ _HANDLED = frozenset({"resourceType", "id", "contained"})
 def walk(node: Node, value: dict[str, Json], subject: Subject) -> dict[str, Json]:
     """Apply the tree to one object.
 
+    Records repeat few combinations of element names, so what to do is worked out once for each and
+    counted once for each object; only removed values are counted one by one.
+
     Returns:
         A new object; empty if nothing of it may stay.
 
     Raises:
         RefusedResourceError: there is a modifier extension that no rule knows.
     """
+    names = tuple(value)
+    program = node.programs.get(names) or _program(node, names)
+    if program.refused:
+        raise RefusedResourceError
+    subject.done[program] = subject.done.get(program, 0) + 1
     out: dict[str, Json] = {}
-    elements, kept, removed = node.elements, subject.kept, subject.removed
-    for key, item in value.items():
-        entry = elements.get(key)
-        if entry is None:
-            _drop(node, key, subject)
-            continue
-        slot, apply = entry
-        if apply is None:
-            removed[slot] += 1
-            continue
+    for name, slot, apply in program.steps:
+        item = value[name]
         if type(item) is list:
             changed: Json = [new for one in item if (new := apply(one, subject)) is not None] or None
         else:
             changed = apply(item, subject)
         if changed is None:
-            removed[slot] += 1
+            subject.removed[slot] = subject.removed.get(slot, 0) + 1
         else:
-            kept[slot] += 1
-            out[key] = changed
+            out[name] = changed
     if out and (node.required or node.one_of):
         fill(node, out)
     return out
 
 
-def _drop(node: Node, key: str, subject: Subject) -> None:
-    if key == "modifierExtension" or (key == "implicitRules" and "." not in node.path):
-        raise RefusedResourceError
-    if key not in _HANDLED or "." in node.path:
-        path = f"{node.path}.{key}" if key.isidentifier() and len(key) < 64 else f"{node.path}.?"
-        subject.unruled[path] = subject.unruled.get(path, 0) + 1
+def _program(node: Node, names: tuple[str, ...]) -> Program:
+    """Work out what to do with objects of these element names."""
+    steps: list[tuple[str, int, Apply]] = []
+    removed: list[int] = []
+    unruled: list[str] = []
+    top = "." not in node.path
+    refused = "modifierExtension" in names or (top and "implicitRules" in names)
+    for name in names:
+        entry = node.elements.get(name)
+        if entry is None:
+            if not (top and name in _HANDLED):
+                unruled.append(f"{node.path}.{name}" if name.isidentifier() and len(name) < 64 else f"{node.path}.?")
+        elif entry[1] is None:
+            removed.append(entry[0])
+        else:
+            steps.append((name, entry[0], entry[1]))
+    program = Program(steps=tuple(steps), removed=tuple(removed), unruled=tuple(unruled), refused=refused)
+    if len(node.programs) < _MOST_PROGRAMS:
+        node.programs[names] = program
+    return program
 
 
 def fill(node: Node, out: dict[str, Json]) -> None:

@@ -58,11 +58,7 @@ class _Compiler:
         self.profile = profile
         self.base = profile.base
         self.slots: list[Slot] = []
-        self.extensions = {
-            url: (self._slot(f"extension({url.rsplit('/', 1)[-1]})", Rule(
-                method=Method.RECURSE, name=f"extensions.{url}", where=rule.where)), self._extension(rule))
-            for url, rule in profile.extensions.items()
-        }  # fmt: skip
+        self.extensions = {url: self._extension(rule) for url, rule in profile.extensions.items()}
 
     def resource(self, name: str) -> Node:
         node = self._node(self.base.resources[name], name)

@@ -11,6 +11,7 @@ from datetime import date
 
 from governance.deidentify.known import Known
 from governance.deidentify.methods import Json
+from governance.deidentify.nodes import Program
 from governance.deidentify.profile import Codes, Profile
 from governance.deidentify.pseudonyms import SubjectKeys
 
@@ -32,16 +33,16 @@ class Subject:
         used: contained resources that something referred to.
         last_hidden_year: years up to this one show an age above the highest.
         is_over_age: the subject is (or may be) older than the highest age that may be told.
-        kept, removed: per slot of the plan, how many elements.
-        unruled: path of an element that no rule names, to how many were removed.
+        done: what was done to objects, to how many of them.
+        removed: slot of the plan to how many values a method removed.
         scrub: cleans free text, or None where text may not cross.
-        text_removed: texts that were removed because scrubbing them left nothing.
+        text_scrubbed: how many texts went through the scrubber.
     """
 
     __slots__ = (
-        "_last", "_ordinals", "_public", "address_country", "codes", "concepts", "dates", "highest_age", "is_over_age",
-        "keys", "kept", "known", "last_hidden_year", "local", "media_type", "references", "removed", "safe_codes",
-        "safe_labels", "scrub", "states", "text_scrubbed", "unruled", "used",
+        "_last", "_ordinals", "_public", "address_country", "codes", "concepts", "dates", "days", "done", "highest_age", "is_over_age",
+        "keys", "known", "last_hidden_year", "local", "media_type", "references", "removed", "safe_codes",
+        "safe_labels", "scrub", "states", "text_scrubbed", "used",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +52,6 @@ class Subject:
         keys: SubjectKeys,
         known: Known,
         states: dict[str, str],
-        slots: int,
         at: date,
         birth_year: int | None,
         death_year: int | None,
@@ -71,9 +71,9 @@ class Subject:
         self.safe_labels: set[str] = set()
         self.dates: dict[str, str | None] = {}
         self.concepts: dict[tuple[Json, ...], Json] = {}
-        self.kept = [0] * slots
-        self.removed = [0] * slots
-        self.unruled: dict[str, int] = {}
+        self.done: dict[Program, int] = {}
+        self.removed: dict[int, int] = {}
+        self.days: dict[str, str | None] = {}
         self.text_scrubbed = 0
         self._ordinals: dict[tuple[str, str], int] = {}
         self._last: dict[str, int] = {}

@@ -38,12 +38,14 @@ _SPELLINGS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": 
 
 def fold(text: str) -> str:
     """Take case and accents away, character by character: the length stays."""
-    return text.translate(_FOLDING)
+    return text.lower() if text.isascii() else text.translate(_FOLDING)
 
 
 def spellings(text: str) -> frozenset[str]:
     """Return the folded text and how it is spelled where its letters are missing (Müller, Mueller)."""
     lower = text.lower()
+    if text.isascii():
+        return frozenset({lower})
     spelled = "".join(_SPELLINGS.get(character, character) for character in lower)
     return frozenset({fold(text), fold(spelled)})
 

@@ -55,6 +55,11 @@ class Entry:
     def _relying(self) -> Relying:
         return Relying(self.compiled, self.vocabulary)
 
+    @cached_property
+    def governing(self) -> Reads:
+        """What it takes to know whether the regime governs."""
+        return Reads(self.governs, None, self.vocabulary)
+
     def reads(self, rule: Rule) -> Reads:
         """Return what a rule of this regime (or an exception to one) reads."""
         known = self._reads.get(rule.id)

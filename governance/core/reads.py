@@ -7,7 +7,7 @@ from governance.core.facts import Holder, Vocabulary
 from governance.core.formula import Leaf, Node, Paper, Said, leaves_of
 from governance.core.rules import Rule
 
-__all__ = ["Reads"]
+__all__ = ["Reads", "of_subject"]
 
 
 class Reads:
@@ -33,10 +33,11 @@ class Reads:
         self.personal = (
             self.consent
             or (rule is not None and rule.subject_dependent)
-            or any(_of_subject(key, vocabulary) for key in self.keys)
+            or any(of_subject(key, vocabulary) for key in self.keys)
         )
 
 
-def _of_subject(key: str, vocabulary: Vocabulary) -> bool:
+def of_subject(key: str, vocabulary: Vocabulary) -> bool:
+    """Say whether a fact is the subject's."""
     definition = vocabulary.facts.get(key.partition("[")[0])
     return key.startswith("subject.") or (definition is not None and definition.of is Holder.SUBJECT)

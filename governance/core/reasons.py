@@ -15,7 +15,7 @@ from governance.core.docket import Place, Verdict
 from governance.core.engine import Entry
 from governance.core.facts import Interval, Value, Vocabulary
 from governance.core.formula import InForce, Leaf, Node, in_force, leaves_of, value
-from governance.core.reads import Reads
+from governance.core.reads import Reads, of_subject
 from governance.core.reliance import Reliance
 from governance.core.rules import Gate, Rule
 from governance.core.ruling import Reason
@@ -164,12 +164,22 @@ class Narrator:
             outcome=outcome,
             facts=self._facts(reads, cell),
             profile=profile,
-            subject_dependent=self._depends(reads),
+            subject_dependent=self._depends(reads) or self._governs_by_patient(entry, cell),
             relied_on=relied_on,
         )
 
     def _depends(self, reads: Reads) -> bool:
         return reads.personal or not self._personal.isdisjoint(reads.keys)
+
+    def _governs_by_patient(self, entry: Entry, cell: Cell) -> bool:
+        """Say whether it takes the patient's facts to know that the regime governs here."""
+        if not self._depends(entry.governing):
+            return False
+        others = {
+            key: given for key, given in cell.facts.items()
+            if key not in self._personal and not of_subject(key, self._vocabulary)
+        }  # fmt: skip
+        return value(entry.governs, Cell(others, cell.answer, cell.evidence, self._vocabulary)) is not Truth.TRUE
 
     @staticmethod
     def _facts(reads: Reads, cell: Cell) -> tuple[tuple[str, str], ...]:

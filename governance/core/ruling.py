@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TypeAlias
 
-from governance.core.consent import Filter
+from governance.core.consent import DataScope, Filter, Period
 from governance.core.rules import Gate
 from governance.core.truth import Truth
 
 __all__ = [
-    "Allowed", "Duty", "Effect", "Reason", "Refer", "Remedy", "Ruling",
+    "NOT_AVAILABLE", "Allowed", "Duty", "Effect", "Json", "Reason", "Refer", "Remedy", "Ruling", "ruling_document",
+    "subject_free",
 ]  # fmt: skip
+
+Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
+"""A value of canonical JSON: no floats."""
+
+NOT_AVAILABLE = "not-available"
+"""The one answer to a caller who does not hold the data, for everything that depends on the patient."""
+
+_FEWEST_SHOWN = 11
+"""Smaller counts are not shown to a caller who does not hold the data; larger ones are rounded down to tens."""
 
 
 class Effect(StrEnum):
@@ -132,3 +143,121 @@ class Ruling:
     arguable: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     check_again_by: datetime | None = None
+
+
+def ruling_document(ruling: Ruling) -> dict[str, Json]:
+    """Return a ruling's one canonical form: sorted, enums as their words, instants as ISO 8601 in UTC.
+
+    Args:
+        ruling: what `decide` answered. The document is for those who hold the data; see `subject_free`.
+    """
+    return {
+        "effect": ruling.effect.value,
+        "at": _instant(ruling.at),
+        "policy": ruling.policy,
+        "semantics": ruling.semantics,
+        "profile": ruling.profile,
+        "refer": ruling.refer.value if ruling.refer else None,
+        "allowed": [_allowed_document(allowed) for allowed in ruling.allowed],
+        "subjects": {"in": ruling.subjects_in, "out": ruling.subjects_out},
+        "parts": {"in": [*ruling.parts_in], "withheld": [*ruling.parts_withheld]},
+        "duties": [_duty_document(duty, frozenset()) for duty in ruling.duties],
+        "reasons": [_reason_document(reason) for reason in ruling.reasons],
+        "missing": [*ruling.missing],
+        "arguable": [*ruling.arguable],
+        "notes": [*ruling.notes],
+        "check_again_by": _instant(ruling.check_again_by) if ruling.check_again_by else None,
+    }
+
+
+def subject_free(ruling: Ruling) -> dict[str, Json]:
+    """Return a ruling as a caller may see it who does not already hold the data (DESIGN.md section 5).
+
+    Effect, profile, duties and the reasons that do not depend on the patient. A non-permit that rests on the
+    patient alone is ``not-available``: the same for refused, withdrawn, not asked and unknown. Counts from 11 up,
+    rounded down to tens; no consent filter, and no instant at which a consent may turn.
+
+    Args:
+        ruling: what `decide` answered.
+    """
+    document = ruling_document(ruling)
+    hidden = frozenset(reason.rule for reason in ruling.reasons if reason.subject_dependent)
+    shown = [reason for reason in ruling.reasons if not reason.subject_dependent]
+    document |= {
+        "allowed": [],
+        "subjects": {"in": _coarse(ruling.subjects_in), "out": _coarse(ruling.subjects_out)},
+        "duties": [_duty_document(duty, hidden) for duty in ruling.duties],
+        "reasons": [_reason_document(reason) for reason in shown],
+        "missing": [key for key in ruling.missing if not key.startswith("subject.")],
+        "arguable": [rule for rule in ruling.arguable if rule not in hidden],
+        "check_again_by": None,
+    }
+    if ruling.effect is Effect.PERMIT or not hidden or (ruling.effect is Effect.DENY and shown):
+        return document
+    return document | {
+        "effect": NOT_AVAILABLE, "refer": None, "duties": [], "reasons": [], "missing": [], "arguable": [], "notes": [],
+    }  # fmt: skip
+
+
+def _coarse(count: int) -> int | None:
+    return count // 10 * 10 if count >= _FEWEST_SHOWN else None
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _duty_document(duty: Duty, hidden: frozenset[str]) -> dict[str, Json]:
+    return {
+        "id": duty.type,
+        "by": duty.by,
+        "when": duty.when,
+        "params": {name: [*values] for name, values in duty.params},
+        "because": [rule for rule in duty.because if rule not in hidden],
+    }
+
+
+def _reason_document(reason: Reason) -> dict[str, Json]:
+    return {
+        "regime": reason.regime,
+        "gate": reason.gate.value if reason.gate else None,
+        "rule": reason.rule,
+        "cite": reason.cite,
+        "says": reason.says,
+        "outcome": reason.outcome.name.lower(),
+        "facts": dict(reason.facts),
+        "leg": reason.leg,
+        "part": reason.part,
+        "profile": reason.profile,
+        "subject_dependent": reason.subject_dependent,
+        "relied_on": reason.relied_on,
+    }
+
+
+def _allowed_document(allowed: Allowed) -> dict[str, Json]:
+    return {
+        "class": allowed.subject_class,
+        "parts": [*allowed.parts],
+        "filters": [{"permit": f.permit, "data": _scope_document(f.data)} for f in allowed.filters],
+        "otherwise": allowed.otherwise,
+    }
+
+
+def _scope_document(scope: DataScope) -> dict[str, Json]:
+    related = sorted((r.meaning, r.reference) for r in scope.related)
+    return {
+        "labels": [*sorted(scope.labels)],
+        "classes": [*sorted(scope.classes)],
+        "codes": [*sorted(scope.codes)],
+        "related": [{"meaning": meaning, "reference": reference} for meaning, reference in related],
+        "data_period": _period_document(scope.data_period),
+    }
+
+
+def _period_document(period: Period | None) -> dict[str, Json] | None:
+    if period is None:
+        return None
+    return {
+        "start": _instant(period.start) if period.start else None,
+        "end": _instant(period.end) if period.end else None,
+    }

@@ -33,7 +33,9 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SafeConductError)
     if error.status >= 500:
         get_log().error("request failed", code=error.code, status=error.status, method=request.method)
-    faults = [{"where": d.where, "message": d.message, "hint": d.hint, "severity": d.severity} for d in error.diagnostics]
+    faults = [
+        {"where": d.where, "message": d.message, "hint": d.hint, "severity": d.severity} for d in error.diagnostics
+    ]
     return problem(error.status, error.code, error.message, where=error.where, hint=error.hint, errors=faults or None)
 
 

@@ -13,15 +13,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from governance.access import Caller, Role
 from governance.errors import ConflictError, NotFoundError
-from governance.store.tables import api_keys, tenants
+from governance.store.tables import api_keys
 
-__all__ = ["add_tenant", "caller_of", "make_key", "revoke_key"]
-
-
-def add_tenant(connection: Connection, *, tenant: str, at: datetime) -> None:
-    """Register a tenant; does nothing if it exists."""
-    if connection.execute(select(tenants.c.id).where(tenants.c.id == tenant)).first() is None:
-        connection.execute(insert(tenants).values(id=tenant, made=at))
+__all__ = ["caller_of", "make_key", "revoke_key"]
 
 
 def make_key(connection: Connection, *, tenant: str, user: str, role: Role, at: datetime) -> str:

@@ -5,10 +5,11 @@ The log is known only by this protocol; `governance.bootstrap` puts the real one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -25,24 +26,22 @@ T = TypeVar("T")
 
 
 class Kind(StrEnum):
-    """The closed vocabulary of entries that the use cases write."""
+    """What an entry may be about; the log's own closed vocabulary."""
 
     DECISION = "decision"
     GRANT = "grant"
-    GRANT_CLOSED = "grant-closed"
+    OUTCOME = "outcome"
     RELEASE = "release"
-    CONSENT = "consent-recorded"
-    WITHDRAWAL = "consent-withdrawn"
-    REGISTERED = "register-changed"
-    SUBJECTS = "subjects-registered"
-    EVIDENCE_SUBMITTED = "evidence-submitted"
-    EVIDENCE_VERIFIED = "evidence-verified"
-    EVIDENCE_REVOKED = "evidence-revoked"
-    POLICY_ACTIVATED = "policy-activated"
-    KEY_MADE = "key-made"
-    REVIEW_CLOSED = "review-closed"
-    EXPORTED = "log-exported"
-    READ = "log-read"
+    REVIEW = "review"
+    CONSENT = "consent"
+    WITHDRAWAL = "withdrawal"
+    SUBJECT = "subject"
+    REGISTER = "register"
+    EVIDENCE = "evidence"
+    POLICY = "policy"
+    KEY = "key"
+    SEARCH = "search"
+    EXPORT = "export"
     FAILURE = "failure"
 
 
@@ -54,8 +53,10 @@ class Draft(Generic[T]):
         kind: what happened.
         tenant: whose log.
         policy: digest of the policies in force, where they mattered.
-        shared: details for the tenant's officer, made from what the work returned; encrypted.
-        subjects: subject reference to the details of that subject's line; encrypted under the subject's key.
+        shared: details for the tenant's officer, made from what the work returned; encrypted. Nothing that is
+            about one patient: erasing a patient destroys only the patient's own key.
+        subjects: reference of everybody the entry concerns, whatever the verdict, to that person's own line;
+            encrypted under that person's key. People without a key are left out.
     """
 
     kind: Kind
@@ -83,6 +84,35 @@ class Log(Protocol):
             UnknownOutcomeError: the commit failed; nobody knows whether it took effect.
             Exception: whatever the work raised; nothing was written then.
         """
+        ...
+
+    def size(self, tenant: str) -> int:
+        """Return how many entries the tenant's log has."""
+        ...
+
+    def checkpoint(self, tenant: str) -> str | None:
+        """Return the latest signed checkpoint, or None for an empty log."""
+        ...
+
+    def details(self, tenant: str, index: int) -> Mapping[str, object]:
+        """Return the decrypted shared details of an entry.
+
+        Raises:
+            IntegrityError: they are not what was logged.
+            NotFoundError: there is no such entry.
+        """
+        ...
+
+    def account(self, tenant: str, ref: str) -> Sequence[Mapping[str, object]]:
+        """Return everything logged about one patient, oldest first; empty if the patient has no key."""
+        ...
+
+    def receipt(self, tenant: str, index: int) -> Receipt:
+        """Return the proof that an entry is in the log as it stands now."""
+        ...
+
+    def export(self, tenant: str, folder: Path) -> int:
+        """Bring a served folder up to the latest checkpoint; return its size."""
         ...
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from governance.core.consent_model import Actor, ConsentContext, DataScope, Period, Provision, RelatedData
+from governance.core.facts import place_ancestors
 from governance.core.truth import Truth, truth
 
 __all__ = ["Match", "covers", "data_scope", "holds", "intersect", "match_provision"]
@@ -184,10 +185,14 @@ def _places(node: Provision, context: ConsentContext) -> Match:
 
 
 def _place(leaf: str, ruled: str, context: ConsentContext) -> Truth:
-    broader = context.place_ancestors
-    if leaf == ruled or ruled in broader.get(leaf, frozenset()):
+    if leaf == ruled or ruled in _broader(leaf, context):
         return Truth.TRUE
-    return Truth.UNKNOWN if leaf in broader.get(ruled, frozenset()) else Truth.FALSE
+    return Truth.UNKNOWN if leaf in _broader(ruled, context) else Truth.FALSE
+
+
+def _broader(place: str, context: ConsentContext) -> frozenset[str]:
+    known = context.place_ancestors.get(place)
+    return place_ancestors(place, context.place_ancestors) if known is None else known
 
 
 def covers(wide: DataScope, narrow: DataScope, *, same_effect: bool) -> bool:

@@ -18,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from governance.core import ownership
 from governance.core.facts import Holder, Value, Vocabulary
 from governance.core.ownership import Owner, share_owned
+from governance.core.ownership import Party as Owned
 from governance.core.rules import PolicySet
 from governance.store.claims import Claims, registered_values
 from governance.store.requests import PartyClaim
@@ -147,9 +147,9 @@ class PartyBook:
             for q in questions
         }
 
-    def _owners_of(self, id_: str) -> dict[str, ownership.Party]:
+    def _owners_of(self, id_: str) -> dict[str, Owned]:
         """Return a party with everybody registered who owns it, through however many others."""
-        graph: dict[str, ownership.Party] = {}
+        graph: dict[str, Owned] = {}
         waiting = [id_]
         while waiting and len(graph) < _MOST_OWNERS:
             name = waiting.pop()
@@ -158,7 +158,7 @@ class PartyBook:
                 continue
             organised = party.facts.get("organised_in") or party.facts.get("recipient.organised_in") or []
             seats = [organised] if isinstance(organised, str) else organised
-            graph[_node(name)] = ownership.Party(
+            graph[_node(name)] = Owned(
                 places=frozenset(place for place in (party.place, *seats) if place),
                 owners=tuple(
                     Owner(holder=_node(o["party"]) if "party" in o else o["place"], percent=float(o["share"]))

@@ -34,8 +34,9 @@ async def record(request: Request, house: HouseDep, caller: CallerDep,
                  subject: Annotated[str | None, Query(max_length=200)] = None) -> Response:  # fmt: skip
     """Record one Consent or a list; answers what was understood, mended, and not expressed."""
     given = await json_of(request)
-    documents = given if isinstance(given, list) else [given]
-    if not documents or not all(isinstance(document, dict) for document in documents):
+    listed = given if isinstance(given, list) else [given]
+    documents = [document for document in listed if isinstance(document, dict)]
+    if not documents or len(documents) != len(listed):
         raise InputError("consents are FHIR resources, each a JSON object", where="body")
     recorded, receipt = await run_in_threadpool(record_consents, house, caller, documents, subject=subject)
     rows = [{"number": r.number, "dialect": r.dialect, "repairs": list(r.repairs),

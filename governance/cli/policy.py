@@ -37,7 +37,16 @@ def check(
         raise InputError(f"no such folder `{folder}`", where=str(folder))
     report = policy_check(folder, level=LEVELS[chosen or "knowledge"])
     if as_json:
-        print_json(report.document())
+        found = [{"where": d.where, "message": d.message, "hint": d.hint, "severity": d.severity}
+                 for d in report.diagnostics]  # fmt: skip
+        print_json({
+            "good": report.good, "errors": report.errors, "warnings": report.warnings, "packs": report.packs,
+            "rules": report.rules, "cases": report.cases, "failed_cases": report.failed_cases, "diagnostics": found,
+            "policy": report.policies.digest if report.policies else None,
+        })  # fmt: skip
     else:
-        print(report.text())
-    raise typer.Exit(0 if report.passed else 2)
+        for diagnostic in report.diagnostics:
+            print(f"{'' if diagnostic.severity == 'error' else 'warning: '}{diagnostic}")
+        print(f"{report.packs} packs, {report.rules} rules, {report.cases} cases ({report.failed_cases} differ): "
+              f"{report.errors} errors, {report.warnings} warnings")  # fmt: skip
+    raise typer.Exit(0 if report.good else 2)

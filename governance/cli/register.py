@@ -88,8 +88,9 @@ def consents(
     from governance.usecases.consent import record_consents
 
     read = [read_json(path) for path in sorted(file.glob("*.json"))] if file.is_dir() else read_json(file)
-    documents = read if isinstance(read, list) else [read]
-    if not all(isinstance(document, dict) for document in documents):
+    given = read if isinstance(read, list) else [read]
+    documents = [document for document in given if isinstance(document, dict)]
+    if not documents or len(documents) != len(given):
         raise InputError("consents are FHIR resources, each a JSON object", where=str(file))
     with house_for(home=home, level=level, tenant=tenant) as house:
         recorded, receipt = record_consents(house, caller_for(house, user, role), documents, subject=subject)

@@ -13,7 +13,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -75,6 +75,7 @@ def facts_for(
     sealer: Sealer,
     index_key: bytes,
     known_at: datetime | None = None,
+    only: Collection[str] | None = None,
 ) -> Gathered:
     """Gather everything known about a request.
 
@@ -87,6 +88,7 @@ def facts_for(
         sealer: opens patients' facts and consents.
         index_key: the tenant's index key.
         known_at: consents recorded later do not count (replays); by default `at`.
+        only: references that the request's people are narrowed to (those whose records are at hand).
 
     Raises:
         InputError: if the request names what is not registered, or contradicts the register; all at once.
@@ -97,6 +99,8 @@ def facts_for(
     shared, legs, parts = reader.shared(), reader.legs(), reader.parts()
     refs, said = reader.refs(index_key), reader.said_of_subjects()
     reader.refuse_faults()
+    if only is not None:
+        refs = tuple(ref for ref in refs if ref in only)
     legs = [leg | reader.book.ownership(policies, party) for leg, party in zip(legs, reader.recipients, strict=True)]
     cells = [{**shared, **leg} for leg in legs]
     items = _evidence(connection, tenant, reads, cells)

@@ -92,7 +92,7 @@ def _print(report: Report) -> None:
     if report.leaves:
         _say(f"leaves of {report.leaves} entries with several people checked")
     if report.unsigned:
-        _say(f"{report.unsigned} files lie beyond the checkpoint and were not checked (is an export under way?)")
+        _say(f"{report.unsigned} files beyond the checkpoint were not checked (is an export under way?)")
     if report.leaves_missing:
         _say(f"leaves of {report.leaves_missing} entries with several people are not served here")
 

@@ -20,13 +20,14 @@ from audit.tree import MAX_SIZE
 
 __all__ = [
     "BUNDLE", "TILE_WIDTH", "TilePath", "bundle_bytes", "bundle_path", "leaves_path", "number_path", "parse_bundle",
-    "parse_path", "tile_path", "tile_paths",
+    "parse_number", "parse_path", "tile_path", "tile_paths",
 ]  # fmt: skip
 
 TILE_WIDTH = 256
 BUNDLE = -1
 """Stands for the level of entry bundles."""
 
+_NUMBER = re.compile(r"(?:x[0-9]{3}/)*[0-9]{3}")
 _PATH = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
@@ -36,6 +37,20 @@ def number_path(number: int) -> str:
     while number := number // 1000:
         text = f"x{number % 1000:03d}/{text}"
     return text
+
+
+def parse_number(text: str) -> int:
+    """Read a number written by `number_path`.
+
+    Raises:
+        FormatError: it is not in that form.
+    """
+    if _NUMBER.fullmatch(text) is None:
+        raise FormatError("not a number of a tile")
+    number = int(text.replace("x", "").replace("/", ""))
+    if number_path(number) != text:
+        raise FormatError("not the canonical number of a tile")
+    return number
 
 
 def tile_path(level: int, number: int, width: int = TILE_WIDTH) -> str:

@@ -10,7 +10,6 @@ Example:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,17 @@ from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.entry import check_entry
 from audit.errors import AuditError, FormatError
 from audit.note import Verifier
-from audit.tiles import BUNDLE, TILE_WIDTH, TilePath, bundle_path, leaves_path, parse_bundle, parse_path, tile_path
+from audit.tiles import (
+    BUNDLE,
+    TILE_WIDTH,
+    TilePath,
+    bundle_path,
+    leaves_path,
+    parse_bundle,
+    parse_number,
+    parse_path,
+    tile_path,
+)
 from audit.tree import Frontier, leaf_hash, root_of
 
 __all__ = ["Fault", "Report", "read_keys", "verify_folder"]
@@ -46,7 +55,8 @@ class Report:
         since: sizes of earlier checkpoints that this log continues.
         leaves: entries with several people whose leaves were checked.
         leaves_missing: entries with several people whose leaves are not served (if no leaves are served at all).
-        unsigned: files that lie beyond the checkpoint, left by an export that is under way.
+        unsigned: files that could not be held against anything: beyond the checkpoint (an export is under way) or
+            beside a broken bundle.
         own_key: the key came from the log's own folder.
     """
 
@@ -112,6 +122,8 @@ class _Verification:
         self._expected: set[str] = set()
         self._keys = self._own_keys() if keys is None else tuple(keys)
         self._since = since
+        self._broken: set[tuple[int, int]] = set()
+        self._unreadable: set[int] = set()
         self._people: list[tuple[int, int, bytes]] = []
 
     def run(self) -> Report:
@@ -174,8 +186,8 @@ class _Verification:
         whole = True
         for number in range(-(-size // TILE_WIDTH)):
             width = min(TILE_WIDTH, size - number * TILE_WIDTH)
-            hashes = self._bundle(number, width)
             tile = self._tile(0, number, width)
+            hashes = self._bundle(number, width, tile)
             if hashes is None and tile is None:
                 what = f"neither bundle nor tile is usable; entries from {number * TILE_WIDTH} on were not checked"
                 self._report.fault(bundle_path(number, width), what)
@@ -216,28 +228,30 @@ class _Verification:
                 what = f"the log of size {frontier.size} is not what was signed then: it was rewritten"
                 self._report.fault(f"earlier checkpoint of size {frontier.size}", what)
 
-    def _bundle(self, number: int, width: int) -> list[bytes] | None:
-        """Read a bundle and return the hashes of its entries; entries that are not entries are faults."""
-        path, first = bundle_path(number, width), number * TILE_WIDTH
+    def _bundle(self, number: int, width: int, tile: list[bytes] | None) -> list[bytes] | None:
+        """Read a bundle and return the hashes of its entries; entries that are not entries are faults.
+
+        A bundle whose lengths do not add up is a fault at the first entry that does not fit the tile.
+        """
+        path, first, data = bundle_path(number, width), number * TILE_WIDTH, b""
         try:
             data = self._read(path)
             entries = parse_bundle(data, width)
         except FormatError as error:
-            what = error.message
-            if found := re.search(r"inside entry ([0-9]+)", what):
-                what += f" (entry {first + int(found[1])} of the log)"
-            self._report.fault(path, what)
+            self._broken.add((BUNDLE, number))
+            where = f"{path} entry {first + _first_misfit(data, tile)}" if data and tile else path
+            self._report.fault(where, error.message)
             return None
         self._report.entries += width
         for offset, entry in enumerate(entries):
             try:
-                found_entry = check_entry(entry)
+                found = check_entry(entry)
             except FormatError as error:
+                self._unreadable.add(first + offset)
                 self._report.fault(f"{path} entry {first + offset}", error.message)
                 continue
-            if found_entry["root"] is not None:
-                root = bytes.fromhex(found_entry["root"].decode())
-                self._people.append((first + offset, int(found_entry["count"]), root))
+            if found["root"] is not None:
+                self._people.append((first + offset, int(found["count"]), bytes.fromhex(found["root"].decode())))
         return [leaf_hash(entry) for entry in entries]
 
     def _tile(self, level: int, number: int, width: int) -> list[bytes] | None:
@@ -248,6 +262,7 @@ class _Verification:
             self._report.fault(path, error.message)
             return None
         if len(data) != 32 * width:
+            self._broken.add((level, number))
             self._report.fault(path, f"has {len(data)} bytes instead of {32 * width}")
             return None
         return [data[at : at + 32] for at in range(0, len(data), 32)]
@@ -292,6 +307,9 @@ class _Verification:
         for path in sorted(self._files()):
             if path in self._expected:
                 continue
+            if self._is_uncheckable_leaf(path):
+                self._report.unsigned += 1
+                continue
             try:
                 parsed = parse_path(path)
             except FormatError:
@@ -306,11 +324,20 @@ class _Verification:
                 if not file.is_dir():
                     yield file.relative_to(self._folder).as_posix()
 
+    def _is_uncheckable_leaf(self, path: str) -> bool:
+        """Say whether leaves belong to an entry beyond the checkpoint, or to one that cannot be read."""
+        try:
+            index = parse_number(path.removeprefix("leaves/"))
+        except FormatError:
+            return False
+        beyond = index >= self._report.size
+        return beyond or index in self._unreadable or (BUNDLE, index // TILE_WIDTH) in self._broken
+
     def _fits(self, path: str, parsed: TilePath) -> bool:
         """Say whether an older (or newer, not yet signed) tile agrees with the one in the log as far as both go."""
         count = self._report.size if parsed.level == BUNDLE else self._report.size >> (8 * parsed.level)
         now = min(TILE_WIDTH, count - parsed.number * TILE_WIDTH)
-        if now <= 0:
+        if now <= 0 or (parsed.level, parsed.number) in self._broken:
             self._report.unsigned += 1
             return True
         width = min(now, parsed.width)
@@ -343,6 +370,17 @@ def _difference(number: int, hashes: list[bytes], tile: list[bytes]) -> tuple[st
         f"{tile_path(0, number, width)} hash {at}",
         f"its tile says{others}; the tile does not lead to the signed root either",
     )
+
+
+def _first_misfit(data: bytes, tile: list[bytes]) -> int:
+    """Return the first entry of a broken bundle that does not hash to what its tile says."""
+    at = 0
+    for number, wanted in enumerate(tile):
+        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        if end > len(data) or leaf_hash(data[at + 2 : end]) != wanted:
+            return number
+        at = end
+    return len(tile) - 1
 
 
 def _unsigned(data: bytes) -> Checkpoint | None:

@@ -113,7 +113,7 @@ def details_vectors():
         '{"at":"2026-11-22T19:45:00.000Z","details":{"effect":"permit"},"digests":{"request":"' + digest + '"},'
         '"kind":"decision","salt":"' + SALT.hex() + '","subjects":1,"unkeyed":0,"v":1}'
     ).encode()
-    lines = '{"at":"2026-11-22T19:45:00.000Z","kind":"decision","lines":{"state":"given"},"n":0,"v":1}'.encode()
+    lines = b'{"at":"2026-11-22T19:45:00.000Z","kind":"decision","lines":{"state":"given"},"n":0,"v":1}'
     shared_sealed = sealed(hkdf(TENANT_KEY, b"shared"), shared, 2048, b"safe-conduct/shared/v1\n" + ORIGIN.encode())
     lines_context = b"safe-conduct/lines/v1\n" + ORIGIN.encode() + b"\n" + label[0]
     lines_sealed = sealed(hkdf(SUBJECT_KEY, b"lines"), lines, 256, lines_context)
@@ -166,7 +166,7 @@ def canonical_vectors():
     write("canonical", [
         {"value": {"b": 1, "a": "é"}, "bytes": '{"a":"é","b":1}'.encode().hex()},
         {"value": {"": [], "A": {}, "a": None, "0": [True, False]}, "bytes": b'{"":[],"0":[true,false],"A":{},"a":null}'.hex()},
-        {"value": "\u0001\b\t\n\f\r\"\\/\u007f\u2028😀", "bytes": ('"\\u0001\\b\\t\\n\\f\\r\\"\\\\/\u007f\u2028😀"').encode().hex()},
+        {"value": '\u0001\b\t\n\f\r"\\/\u007f\u2028😀', "bytes": ('"\\u0001\\b\\t\\n\\f\\r\\"\\\\/\u007f\u2028😀"').encode().hex()},
         {"value": [9007199254740991, -9007199254740991, 0], "bytes": b"[9007199254740991,-9007199254740991,0]".hex()},
     ])  # fmt: skip
 

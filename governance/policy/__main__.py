@@ -12,6 +12,8 @@ from pathlib import Path
 
 from governance.core.rules import Confidence
 from governance.policy.check import CheckReport, policy_check
+from governance.policy.export import editor_schema_text
+from governance.policy.load import load_policies
 
 _LEVELS = {
     "knowledge": Confidence.KNOWLEDGE,
@@ -27,9 +29,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--level", choices=sorted(_LEVELS), default="knowledge", help="how well law must be known")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     given = parser.parse_args(arguments)
+    if given.folder[0] == "schema":
+        return _schema(Path(given.folder[1] if len(given.folder) > 1 else "policies"))
     report = policy_check(Path(given.folder[0]), level=_LEVELS[given.level])
     sys.stdout.write(_json(report) if given.json else _text(report))
     return 0 if report.good else 2
+
+
+def _schema(folder: Path) -> int:
+    loaded = load_policies(folder, level=Confidence.KNOWLEDGE)
+    sys.stdout.write(editor_schema_text(loaded.vocabulary))
+    return 0
 
 
 def _text(report: CheckReport) -> str:

@@ -21,7 +21,9 @@ from governance.core.conditions import (
     EvidenceTest,
     FactTest,
     Not,
+    Row,
     TableTest,
+    Timespan,
 )
 from governance.core.facts import Holder, Vocabulary
 from governance.core.rules import (
@@ -34,6 +36,7 @@ from governance.core.rules import (
     Regime,
     Rule,
 )
+from governance.core.truth import Truth
 from governance.policy.clauses import check_word, read_consent, read_duties, read_needs
 from governance.policy.conditions import GOVERNS, HELPING, HINDERING, TRIAL, ConditionCompiler, Stand
 from governance.policy.read import Scalar
@@ -105,8 +108,10 @@ def _pack_parts(pack: PackDocument, work: _Work) -> None:
     for place in pack.territory:
         check_word(place, "place", work.vocabulary, work.faults)
     if pack.governs is not None:
-        work.governs[pack.id] = work.conditions.compile(pack.governs, pack, GOVERNS)
-        work.helping_governs[pack.id] = work.conditions.compile(pack.governs, pack, replace(GOVERNS, helps=True))
+        governs = work.conditions.compile(pack.governs, pack, GOVERNS)
+        helping = work.conditions.compile(pack.governs, pack, replace(GOVERNS, helps=True))
+        work.governs[pack.id] = _while_in_force(governs, pack, work.vocabulary)
+        work.helping_governs[pack.id] = _while_in_force(helping, pack, work.vocabulary)
     for node in pack.definitions.values():
         work.conditions.compile(node, pack, TRIAL)
     for rows in pack.tables.values():
@@ -115,6 +120,21 @@ def _pack_parts(pack: PackDocument, work: _Work) -> None:
     for measure in pack.measures.values():
         compiled = _measure(measure, pack, work)
         work.measures[compiled.key] = compiled
+
+
+def _while_in_force(governs: Condition, pack: PackDocument, vocabulary: Vocabulary) -> Condition:
+    """Let a pack govern only while it is in force: otherwise a law of next year would deny everything today.
+
+    The core knows dates on rules and rows only, so the pack's dates stand on a row that every place is in.
+    """
+    standing = pack.standing
+    if standing.span == Timespan() and standing.existence is Truth.TRUE:
+        return governs
+    places = vocabulary.taxonomies["place"].ancestors
+    row = Row(id=f"{pack.id}/in-force", terms=frozenset(place for place, above in places.items() if not above),
+              cite=pack.title, span=standing.span, existence=standing.existence)  # fmt: skip
+    dated = TableTest(fact="origin", taxonomy="place", table=row.id, rows=(row,))
+    return AllOf(members=(dated, governs))
 
 
 def _try_row(row: RowDocument, pack: PackDocument, work: _Work) -> None:

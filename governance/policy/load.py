@@ -255,7 +255,9 @@ def _no_regime(tree: Node | None, vocabulary: Vocabulary, faults: Faults) -> tup
 def canonical(node: Node, *, ordered: bool = False) -> object:
     """Turn a tree into values whose JSON is the same for files that say the same.
 
-    Lists say "any of", "all of" or "these", never "in this order", so they are sorted by their own JSON; only ``strength`` and profiles, whose steps follow one another, keep theirs. Days and decimal numbers are marked, so that they differ from text.
+    Lists say "any of", "all of" or "these", never "in this order", so they are sorted by their own JSON; only
+    ``strength`` and profiles, whose steps follow one another, keep theirs. Days and decimal numbers are marked,
+    so that they differ from text.
 
     Args:
         node: the tree.

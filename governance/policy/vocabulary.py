@@ -51,13 +51,25 @@ _SECTIONS = ("version", "facts", "taxonomies", "places", "consent", "consent_pur
 _FACT_KEYS = ("id", "of", "type", "taxonomy", "values", "source", "word", "absent", "params", "unit", "means", "note")
 
 
+@dataclass(slots=True)
+class _Terms:
+    """Terms of one taxonomy with their next broader ones, and where each first stands."""
+
+    above: dict[str, set[str]] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+
+    def add(self, term: Scalar, above: tuple[str, ...]) -> None:
+        self.above.setdefault(term.text, set()).update(above)
+        self.where.setdefault(term.text, term.where)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Draft:
     """What has been read so far."""
 
     facts: dict[str, FactDefinition] = field(default_factory=dict)
     taxonomy_of: dict[str, Scalar] = field(default_factory=dict)
-    broader: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    broader: dict[str, _Terms] = field(default_factory=dict)
     evidence: dict[str, EvidenceType] = field(default_factory=dict)
     duties: dict[str, DutyType] = field(default_factory=dict)
     contradicts: list[Scalar] = field(default_factory=list)
@@ -78,7 +90,7 @@ def read_vocabulary(trees: Iterable[Node], faults: Faults) -> Vocabulary:
         What could be read; use it only if `faults` has no error.
     """
     draft = _Draft()
-    draft.broader["place"] = {}
+    draft.broader["place"] = _Terms()
     for tree in trees:
         if isinstance(tree, MappingNode):
             _file(Fields(tree, faults, known=_SECTIONS, what="vocabulary file"), draft)
@@ -93,7 +105,7 @@ def read_vocabulary(trees: Iterable[Node], faults: Faults) -> Vocabulary:
     for node in draft.contradicts:
         if node.text not in draft.duties:
             faults.error(node, f"unknown duty `{node.text}`", did_you_mean(node.text, draft.duties))
-    codes = _closure("consent_hierarchy", draft.broader.get("consent_hierarchy", {}), faults)
+    codes = _closure("consent_hierarchy", draft.broader.get("consent_hierarchy", _Terms()), faults)
     return Vocabulary(
         facts=draft.facts,
         taxonomies=taxonomies,
@@ -146,7 +158,7 @@ def _consent_words_of(fields: Fields, draft: _Draft) -> None:
                 fields.faults.error(value, f"codes of purpose `{name.text}` must be a word or a list of words")
             draft.purposes[name.text] = (name, frozenset(code.text for code in codes or ()))
     if (hierarchy := fields.raw("consent_hierarchy")) is not None:
-        _terms(hierarchy, (), draft.broader.setdefault("consent_hierarchy", {}), fields.faults)
+        _terms(hierarchy, (), draft.broader.setdefault("consent_hierarchy", _Terms()), fields.faults)
 
 
 def _opened(
@@ -203,19 +215,19 @@ def _fact(item: Node, draft: _Draft, faults: Faults) -> None:
 def _taxonomy(name: Scalar, shape: Node, draft: _Draft, faults: Faults) -> None:
     if name.text in draft.broader and name.text != "place":
         faults.error(name, f"taxonomy `{name.text}` is declared twice")
-    broader = draft.broader.setdefault(name.text, {})
+    broader = draft.broader.setdefault(name.text, _Terms())
     if isinstance(shape, Scalar) and shape.value == "open":
         return
     _terms(shape, (), broader, faults)
-    if not broader:
+    if not broader.above:
         faults.error(name, f"taxonomy `{name.text}` has no terms", "write `open` if its terms are kept elsewhere")
 
 
-def _terms(shape: Node, above: tuple[str, ...], broader: dict[str, set[str]], faults: Faults) -> None:
+def _terms(shape: Node, above: tuple[str, ...], broader: _Terms, faults: Faults) -> None:
     """Collect term -> next broader terms."""
     if isinstance(shape, Scalar):
         if shape.value is not None:
-            broader.setdefault(shape.text, set()).update(above)
+            broader.add(shape, above)
             if not isinstance(shape.value, str):
                 faults.error(shape, f"term `{shape.text}` must be a word", "put it in quotes")
     elif isinstance(shape, Sequence):
@@ -223,27 +235,27 @@ def _terms(shape: Node, above: tuple[str, ...], broader: dict[str, set[str]], fa
             _terms(item, above, broader, faults)
     else:
         for term, narrower in shape.entries:
-            broader.setdefault(term.text, set()).update(above)
+            broader.add(term, above)
             _terms(narrower, (term.text,), broader, faults)
 
 
-def _closure(name: str, broader: Mapping[str, set[str]], faults: Faults) -> dict[str, frozenset[str]]:
-    """Return every term with all broader terms; a cycle is a fault."""
+def _closure(name: str, terms: _Terms, faults: Faults) -> dict[str, frozenset[str]]:
+    """Return every term with all broader terms; a circle is a fault."""
     done: dict[str, frozenset[str]] = {}
-    for start in sorted(broader):
+    for start in sorted(terms.above):
         path = [start]
         while path:
             term = path[-1]
-            open_above = sorted(above for above in broader[term] if above not in done)
-            if not open_above:
-                done[term] = frozenset(broader[term]).union(*(done[above] for above in broader[term]))
+            waiting = sorted(above for above in terms.above[term] if above not in done)
+            if not waiting:
+                done[term] = frozenset(terms.above[term]).union(*(done[above] for above in terms.above[term]))
                 path.pop()
-            elif open_above[0] in path:
-                circle = " below ".join(f"`{step}`" for step in [*path[path.index(open_above[0]) :], open_above[0]])
-                faults.error("vocabulary:0:0", f"taxonomy `{name}` is a circle: {circle}")
-                return dict.fromkeys(broader, frozenset())
+            elif waiting[0] in path:
+                circle = " below ".join(f"`{step}`" for step in [*path[path.index(waiting[0]) :], waiting[0]])
+                faults.error(terms.where[waiting[0]], f"taxonomy `{name}` is a circle: {circle}")
+                return dict.fromkeys(terms.above, frozenset())
             else:
-                path.append(open_above[0])
+                path.append(waiting[0])
     return done
 
 

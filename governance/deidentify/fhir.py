@@ -75,6 +75,7 @@ class Transformed:
         resources: how many resources are in the bundle.
         texts: how many texts were scrubbed.
         shift_days: the subject's shift, for the output check; never handed out.
+        last_hidden_year: years up to this one show an age over the limit.
     """
 
     bundle: dict[str, Json]
@@ -84,6 +85,7 @@ class Transformed:
     resources: int
     texts: int
     shift_days: int = field(repr=False)
+    last_hidden_year: int = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,7 @@ def transform_bundle(
         resources=len(out),
         texts=subject.text_scrubbed,
         shift_days=keys.shift_days,
+        last_hidden_year=subject.last_hidden_year,
     )
 
 

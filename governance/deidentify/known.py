@@ -199,9 +199,21 @@ class Known:
                 kind = strong.get(word[:-1])  # genitive
             if kind is None and word in weak and self._in_context(text, tokens, n, strict=strict):
                 kind = weak[word]
+            if kind is not None and strict and not self._is_certain(text, tokens, n):
+                continue
             if kind is not None:
                 spans.append(self._with_initials(text, tokens, n, kind))
         return spans
+
+    def _is_certain(self, text: str, tokens: Sequence[Token], n: int) -> bool:
+        """Say whether a name is written as one or stands beside another part of it (a code may be a word)."""
+        first = text[tokens[n].start]
+        if first.isupper() or first.lower() == first.upper():
+            return True
+        return any(
+            0 <= m < len(tokens) and (tokens[m].word in self._strong or tokens[m].word in self._weak)
+            for m in (n - 1, n + 1)
+        )
 
     def _in_context(self, text: str, tokens: Sequence[Token], n: int, *, strict: bool) -> bool:
         """Say whether a short or common word stands as a name here."""

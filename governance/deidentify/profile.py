@@ -11,6 +11,7 @@ Example:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -162,6 +163,8 @@ class Profile:
         kinds: kind or data type to its rule.
         elements: ``Type.element`` to its rule; goes before the kind's.
         dates: what dates may be in the output: ``year`` or ``shifted``.
+        absent: elements that may not be in the output.
+        patterns: name and shape of values that may not be printed in the output.
         text_allowed: scrubbed text may cross at all.
         digest: ``sha256:`` over the digests of its files.
     """
@@ -181,6 +184,8 @@ class Profile:
     text_allowed: bool
     standards: tuple[str, ...]
     dates: str
+    absent: tuple[str, ...]
+    patterns: tuple[tuple[str, re.Pattern[str]], ...]
     digest: str
 
     def rule(self, kind: str) -> Rule:
@@ -411,6 +416,20 @@ def _postal_codes(reader: _Reader) -> PostalCodeRules | None:
     )
 
 
+def _patterns(reader: _Reader) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    listed = reader.at("checks", "patterns")
+    out: list[tuple[str, re.Pattern[str]]] = []
+    for n, item in enumerate(_items(listed)):
+        if not isinstance(item, Mapping) or not isinstance(item.get("shape"), str):
+            reader.fault("a pattern has a name and a shape", "checks", "patterns", n)
+            continue
+        try:
+            out.append((str(item.get("name")), re.compile(str(item["shape"]))))
+        except re.error as fault:
+            reader.fault(f"not a regular expression: {fault.msg}", "checks", "patterns", n, "shape")
+    return tuple(out)
+
+
 _SECTIONS = {"profile", "title", "cite", "extends", "claims", "fhir", "ages", "postal_codes", "text", "checks"}
 
 
@@ -473,5 +492,7 @@ def _profile(reader: _Reader, base: BaseRules, digests: str) -> Profile:
         text_allowed=reader.at("text", "allowed") is True,
         standards=standards,
         dates=dates,
+        absent=reader.words("checks", "absent"),
+        patterns=_patterns(reader),
         digest="sha256:" + hashlib.sha256(digests.encode()).hexdigest(),
     )

@@ -75,6 +75,9 @@ class Words:
     number_cues: frozenset[str]
     language_words: Mapping[str, frozenset[str]]
     name_extensions: tuple[str, ...]
+    recognisers: tuple[str, ...]
+    recognisers_at_least: float
+    phone_regions: tuple[str, ...]
 
 
 def _list(tree: Tree) -> tuple[str, ...]:
@@ -106,6 +109,9 @@ def load_words(folder: Path) -> Words:
     streets = tree.get("streets")
     street = streets if isinstance(streets, Mapping) else {}
     spoken = tree.get("language_words")
+    asked = tree.get("recognisers")
+    recogniser = asked if isinstance(asked, Mapping) else {}
+    at_least = recogniser.get("at_least")
     return Words(
         titles=_folded(_list(tree.get("titles"))),
         capital_titles=_folded(_list(tree.get("capital_titles"))),
@@ -126,4 +132,7 @@ def load_words(folder: Path) -> Words:
             for language, listed in (spoken.items() if isinstance(spoken, Mapping) else ())
         },
         name_extensions=_list(tree.get("name_extensions")),
+        recognisers=_list(recogniser.get("classes")),
+        recognisers_at_least=float(at_least) if isinstance(at_least, int | float) else 0.0,
+        phone_regions=_list(recogniser.get("phone_regions")),
     )

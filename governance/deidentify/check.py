@@ -1,0 +1,208 @@
+"""The check of the output, before anything is handed out.
+
+Guarantees: it reads the very bytes that would leave; it looks for the identifying values of the record
+itself and for full names, numbers, contacts and addresses of every other patient in the release; it
+establishes each standard that the profile claims. A hit raises and names ordinal, resource type and path,
+never a value. Names that are also ordinary words count only beside a title or another part of the name.
+
+Example:
+    >>> # check = OutputCheck(plan); check.learn(known, resources); check.check(1, data, transformed, source)
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+
+import orjson
+
+from governance.deidentify.fhir import Transformed
+from governance.deidentify.known import Kind, Known, tokens_of
+from governance.deidentify.methods import Json
+from governance.deidentify.plan import Plan
+from governance.deidentify.standards import STANDARDS, Finding, Output
+from governance.deidentify.text import normalise
+from governance.deidentify.words import fold
+from governance.errors import Diagnostic, FaultError, IntegrityError
+
+__all__ = ["OutputCheck"]
+
+_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_DATE = re.compile(rb"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
+_NEW_ID = re.compile(r"(?:urn:uuid:|[A-Z][A-Za-z]+/)?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_XHTML = ' xmlns="http://www.w3.org/1999/xhtml"'
+_BASE64_FIELD = re.compile(rb'"data":"([A-Za-z0-9+/=]+)"')
+_SEPARATORS = re.compile(r"[\W_]+")
+_RUN = re.compile(r"[+(]?\w[\w ().\-/]{3,60}\w")
+_LONG_NUMBER = 7
+
+
+class OutputCheck:
+    """Checks every record of one release; learn all records first, then check each.
+
+    What it keeps of other patients is a set of folded names, numbers and addresses: about a kilobyte each.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._numbers: set[str] = set()
+        self._names: set[tuple[str, str]] = set()
+        self._keys = _keys(plan)
+
+    def learn(self, known: Known, resources: Iterable[Mapping[str, Json]]) -> None:
+        """Remember what would identify a patient in another patient's record."""
+        for value in known.values:
+            if value.kind in (Kind.NUMBER, Kind.CONTACT):
+                squeezed = _SEPARATORS.sub("", fold(value.text))
+                if len(squeezed) >= _LONG_NUMBER:
+                    self._numbers.add(squeezed)
+        self._numbers.update(_SEPARATORS.sub("", fold(one)) for one in known.ids)
+        for resource in resources:
+            if resource.get("resourceType") == "Patient":
+                self._names.update(_full_names(resource))
+
+    def check(
+        self, ordinal: int, data: bytes, transformed: Transformed, source: Mapping[str, Json], *, at: date
+    ) -> None:
+        """Check one record's output.
+
+        Args:
+            ordinal: number of the record in the release.
+            data: the bytes that would be handed out, JSON.
+            transformed: what made them.
+            source: the record before.
+            at: day of the release.
+
+        Raises:
+            IntegrityError: something identifying is left, or a claimed standard does not hold.
+        """
+        pieces = frozenset(self._pieces(data))
+        printed = tuple(piece for piece in pieces if not piece.startswith(_ADDRESSES + self._public()))
+        findings = [*self._leftovers(pieces, transformed.known)]
+        output = Output(
+            profile=self._plan.profile,
+            data=data,
+            pieces=pieces,
+            printed=printed,
+            source_dates=frozenset(match.decode() for match in _DATE.findall(orjson.dumps(source))),
+            shift_days=transformed.shift_days,
+            last_hidden_year=transformed.last_hidden_year,
+        )
+        for standard in self._plan.profile.standards:
+            establish = STANDARDS.get(standard)
+            if establish is None:
+                raise FaultError(f"nobody can establish the standard `{standard}`", where="checks.standards")
+            findings += establish(output)
+        if findings:
+            raise IntegrityError(
+                "the output check found something that may not leave; nothing was handed out",
+                where=_place(ordinal, data, findings[0]),
+                hint="report this record's ordinal; the profile or the word lists need a rule",
+                diagnostics=[
+                    Diagnostic(where=_place(ordinal, data, finding), message=finding.says) for finding in findings[:20]
+                ],
+            )
+
+    def _public(self) -> tuple[str, ...]:
+        return self._plan.profile.base.public_systems
+
+    def _pieces(self, data: bytes) -> Iterator[str]:
+        """Return the distinct texts in JSON bytes, without element names; base64 text is opened."""
+        if b"\\" in data:
+            raw = {match[1] for match in _STRING.finditer(data)}
+            texts = (orjson.loads(b'"' + one + b'"') if b"\\" in one else one.decode() for one in raw)
+        else:
+            texts = (one.decode() for one in set(data.split(b'"')[1::2]))
+        for text in texts:
+            if text not in self._keys and not _NEW_ID.fullmatch(text):
+                plain = text if text.isascii() else normalise(text)
+                yield plain.replace(_XHTML, "")
+        for match in _BASE64_FIELD.finditer(data):
+            yield base64.b64decode(match[1]).decode("utf-8", "replace")
+
+    def _leftovers(self, pieces: Iterable[str], known: Known) -> Iterator[Finding]:
+        for piece in pieces:
+            if known.appears_in(piece) or known.is_value(piece):
+                yield Finding(standard="", says="an identifying value of the record is left", piece=piece)
+            elif self._names_another(piece):
+                yield Finding(standard="", says="an identifying value of another record is left", piece=piece)
+
+    def _names_another(self, piece: str) -> bool:
+        words = [token.word for token in tokens_of(fold(piece))] if len(piece) > 5 else []
+        if any(pair in self._names for pair in zip(words, words[1:], strict=False)):
+            return True
+        if not any(word.isdigit() for word in words):
+            return False
+        return any(_SEPARATORS.sub("", fold(run)) in self._numbers for run in _RUN.findall(piece))
+
+
+_ADDRESSES = ("http://hl7.org/", "http://terminology.hl7.org/", "urn:")
+
+
+def _keys(plan: Plan) -> frozenset[str]:
+    """Return every element name that the output can have."""
+    names = {"resourceType", "id", "fullUrl", "resource", "entry", "type", "meta", "contained", "url", "extension"}
+    names |= {"collection", "Bundle", "urn"} | set(plan.nodes)
+    names |= {part for slot in plan.slots for part in slot.path.split(".")}
+    return frozenset(names | {f"_{name}" for name in names})
+
+
+def _full_names(patient: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    names = patient.get("name")
+    for name in names if isinstance(names, list) else ():
+        if not isinstance(name, dict):
+            continue
+        given = [token.word for one in _texts(name.get("given")) for token in tokens_of(fold(one))]
+        family = [token.word for one in _texts(name.get("family")) for token in tokens_of(fold(one))]
+        for first in given:
+            for last in family:
+                if len(first) > 1 and len(last) > 1:
+                    yield first, last
+                    yield last, first
+
+
+def _texts(value: Json) -> Iterator[str]:
+    for one in value if isinstance(value, list) else (value,):
+        if isinstance(one, str):
+            yield one
+
+
+def _place(ordinal: int, data: bytes, finding: Finding) -> str:
+    """Return ordinal, resource type and path of a finding."""
+    for resource in _resources(orjson.loads(data)):
+        path = _find(resource, finding, "")
+        if path is not None:
+            return f"{ordinal}/{resource.get('resourceType')}/{path}"
+    return f"{ordinal}"
+
+
+def _resources(value: Json) -> Iterator[dict[str, Json]]:
+    entries = value.get("entry") if isinstance(value, dict) and value.get("resourceType") == "Bundle" else None
+    if entries is None and isinstance(value, dict):
+        yield value
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
+            yield entry["resource"]
+
+
+def _find(value: Json, finding: Finding, path: str) -> str | None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            deeper = f"{path}.{key}" if path else key
+            if finding.piece is None and key == finding.key:
+                return deeper
+            found = _find(item, finding, deeper)
+            if found is not None:
+                return found
+    elif isinstance(value, list):
+        for n, item in enumerate(value):
+            found = _find(item, finding, f"{path}[{n}]")
+            if found is not None:
+                return found
+    elif isinstance(value, str) and finding.piece is not None and (
+        finding.piece in value or normalise(value).replace(_XHTML, "") == finding.piece
+    ):
+        return path
+    return None

@@ -160,11 +160,17 @@ def known_consents(
     if not known:
         return (_unreadable(at),) if found and None in found else ()
     folded = _versions(known, at)
-    for event in known:
-        if event.content is None:
-            _bring_to_an_end(folded, event, at)
-    consents = tuple(consent for _, consent in folded)
-    return (*consents, _unreadable(at)) if None in found else consents
+    refusals = []
+    for event in sorted((event for event in known if event.content is None), key=_order):
+        if not _bring_to_an_end(folded, event, at):
+            refusals.append(_refusal(event, at))
+    unreadable = [_unreadable(at)] if None in found else []
+    return (*(consent for _, consent in folded), *refusals, *unreadable)
+
+
+def _order(event: ConsentEvent) -> tuple[bool, datetime]:
+    """Corrections first, then by the day they speak from: the order of arrival does not matter."""
+    return event.kind is not ConsentEventKind.ENTERED_IN_ERROR, event.effective
 
 
 def _in_force_from(event: ConsentEvent, at: datetime) -> datetime:
@@ -194,28 +200,31 @@ def _versions(known: Sequence[ConsentEvent], at: datetime) -> list[tuple[datetim
     return folded
 
 
-def _bring_to_an_end(folded: list[tuple[datetime, Consent]], event: ConsentEvent, at: datetime) -> None:
-    """Apply a withdrawal, an end or a correction to what it speaks of, whatever arrived first.
+def _bring_to_an_end(folded: list[tuple[datetime, Consent]], event: ConsentEvent, at: datetime) -> bool:
+    """Apply a withdrawal, an end or a correction to what it speaks of; what was said later is not touched.
 
-    What the patient said later is not touched. A withdrawal of something that we never
-    received, or that had ended already, binds as a refusal.
+    Returns:
+        False for a withdrawal that found nothing to withdraw: of something never received, or ended before.
     """
     effective = _in_force_from(event, at)
+    withdrawn = event.kind is ConsentEventKind.WITHDRAWN
     meant = [n for n, (_, old) in enumerate(folded) if event.consent in (None, old.id)]
-    binds = event.kind is not ConsentEventKind.WITHDRAWN or any(folded[n][0] > event.effective for n in meant)
+    binds = not withdrawn or any(folded[n][0] > event.effective for n in meant)
     for number in meant:
         dated, old = folded[number]
         if event.kind is ConsentEventKind.ENTERED_IN_ERROR:
             folded[number] = dated, replace(old, status=ConsentStatus.ENTERED_IN_ERROR)
         elif dated <= event.effective:
-            withdrawn = event.kind is ConsentEventKind.WITHDRAWN
             ended = _end(old, effective, withdrawn=withdrawn)
             folded[number] = dated, ended
             binds = binds or ended.withdrawn
-    if not binds:
-        refusal = Consent(id=event.consent or "withdrawal", group="withdrawal", base=False,
-                          effective=effective, recorded=min(event.recorded, at))  # fmt: skip
-        folded.append((event.effective, refusal))
+    return binds
+
+
+def _refusal(event: ConsentEvent, at: datetime) -> Consent:
+    """Let a withdrawal of what is not on file bind as a refusal."""
+    return Consent(id=event.consent or "withdrawal", group="withdrawal", base=False, recorded=min(event.recorded, at),
+                   effective=_in_force_from(event, at))  # fmt: skip
 
 
 def _end(old: Consent, effective: datetime, *, withdrawn: bool) -> Consent:

@@ -288,7 +288,7 @@ def _rules(fields: Fields, gate: Gate, pack: str, above: Standing) -> tuple[Rule
             fields.faults.error(item, "a rule must be a mapping", "write `- {id: ..., cite: ..., when: {...}}`")
             continue
         rule = _rule(item, gate, pack, above, fields.faults)
-        if rule.name in taken:
+        if rule.name in taken and item.get("id") is not None:
             hint = f"it stands already at {taken[rule.name]}"
             fields.faults.error(item.get("id") or item, f"two rules `{rule.name}` in `{gate}`", hint)
             continue
@@ -400,6 +400,7 @@ def _silent_on(fields: Fields, force: Force) -> dict[Gate, str]:
     asked = (Gate.REVIEW,) if force is Force.GUIDANCE else ASKED
     section = fields.mapping("silent_on")
     silent: dict[Gate, str] = {}
+    named = {key.text for key, _ in section.entries} if section else set()
     if section is not None:
         inner = Fields(section, fields.faults, known=tuple(str(gate) for gate in asked), what="`silent_on`")
         silent = {gate: reason for gate in asked if (reason := inner.text(gate))}
@@ -408,7 +409,7 @@ def _silent_on(fields: Fields, force: Force) -> dict[Gate, str]:
                 hint = "keep the rules, or the silence"
                 fields.faults.error(key, f"section `{gate}` is asked and also in `silent_on`", hint)
     for gate in asked:
-        if gate not in silent and fields.node.key(gate) is None:
+        if gate not in named and fields.node.key(gate) is None:
             hint = f"add rules, or write `silent_on: {{{gate}: why the law does not ask}}`"
             fields.faults.error(fields.node, f"section `{gate}` is missing", hint)
     if force is Force.GUIDANCE:

@@ -6,7 +6,7 @@ exactly as docs/semantics.md sections 1, 2 and 5 say. A value of the wrong type 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import assert_never
 
@@ -17,7 +17,7 @@ from governance.core.facts import EvidenceType, Interval, Taxonomy, Value, Vocab
 from governance.core.formula import DAY, Atom, InForce, Outside
 from governance.core.truth import Truth, truth
 
-__all__ = ["PLACES", "Cell", "consent_context", "judge", "key_of", "related"]
+__all__ = ["PLACES", "Cell", "consent_context", "fact_text", "judge", "key_of", "related"]
 
 PLACES = ("destination", "storage.places", "access.places", "onward.places")
 """Facts of a leg that name where data go."""
@@ -109,6 +109,38 @@ def _number(operator: Operator, given: Interval, bound: float) -> Truth:
     return _TRUE if holds else _FALSE if fails else _UNKNOWN
 
 
+def fact_text(given: Value | None) -> str:
+    """Write a fact's value as text; a missing one reads ``unknown``."""
+    if isinstance(given, str):
+        return given
+    if given is None:
+        return "unknown"
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    if isinstance(given, date):
+        return given.isoformat()
+    if isinstance(given, Interval):
+        return _figure(given.low) if given.low == given.high else f"{_figure(given.low)} to {_figure(given.high)}"
+    return ", ".join(sorted(given)) or "none"
+
+
+def _figure(number: float) -> str:
+    return f"{number:.12g}"
+
+
+class _Quoted(dict[str, tuple[str, str]]):
+    """Facts as reasons quote them, each written once."""
+
+    __slots__ = ("get_fact",)
+
+    def __init__(self, get_fact: Callable[[str], Value | None]) -> None:
+        self.get_fact = get_fact
+
+    def __missing__(self, key: str) -> tuple[str, str]:
+        quoted = self[key] = (key, fact_text(self.get_fact(key)))
+        return quoted
+
+
 class Cell:
     """One subject class x part x leg under one profile.
 
@@ -116,9 +148,10 @@ class Cell:
         facts: shared, leg, part after the profile, subject; with ``subject.consent_state`` and the day.
         get: `facts.get`, bound once: it is called for every fact of every regime.
         answer: what the patients of the class said about this movement.
+        quoted: fact key to key and value as text, for reasons.
     """
 
-    __slots__ = ("_fits", "answer", "evidence", "facts", "get", "vocabulary")
+    __slots__ = ("_fits", "answer", "evidence", "facts", "get", "quoted", "vocabulary")
 
     def __init__(
         self,
@@ -132,6 +165,7 @@ class Cell:
         self.answer = answer
         self.evidence = evidence
         self.vocabulary = vocabulary
+        self.quoted = _Quoted(self.get)
         self._fits: dict[EvidenceNeed, tuple[EvidenceItem, ...]] = {}
 
     def atom(self, atom: Atom) -> Truth:

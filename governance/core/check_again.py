@@ -11,8 +11,6 @@ from governance.core.conditions import EvidenceNeed
 from governance.core.engine import Engine, Entry
 from governance.core.evidence import EvidenceItem
 from governance.core.facts import EvidenceType
-from governance.core.formula import value
-from governance.core.truth import Truth
 
 __all__ = ["check_again_by"]
 
@@ -35,14 +33,15 @@ def check_again_by(
     places: set[str] = set()
     for cell in cells:
         for entry in (*engine.candidates(cell.get), *terms):
-            fresh = entry not in seen
-            if (fresh or cell.evidence) and value(entry.governs, cell) is not Truth.FALSE:
+            fresh = entry not in seen and bool(entry.turning_days)
+            if (fresh or cell.evidence) and entry.may_govern(cell.get, cell.fits, cell.said):
                 if fresh:
                     seen.add(entry)
                     days.update(_next(entry.turning_days, day))
                 if cell.evidence:
                     days.update(_papers(entry, cell, day))
-        places |= set(_places(cell))
+        if engine.policies.no_regime:
+            places |= set(_places(cell))
         instants.update(turn for turn in cell.answer.turns if turn > at)
     for place in places:
         for statement in engine.no_regime(place):

@@ -14,8 +14,21 @@ from typing import TypeAlias
 from governance.core.truth import Truth
 
 __all__ = [
-    "AllOf", "AnyOf", "Condition", "ConsentTest", "Constant", "EvidenceNeed", "EvidenceTest", "FactTest", "Not",
-    "Operator", "Row", "TableTest", "Timespan", "ALWAYS", "NEVER",
+    "ALWAYS",
+    "NEVER",
+    "AllOf",
+    "AnyOf",
+    "Condition",
+    "ConsentTest",
+    "Constant",
+    "EvidenceNeed",
+    "EvidenceTest",
+    "FactTest",
+    "Not",
+    "Operator",
+    "Row",
+    "TableTest",
+    "Timespan",
 ]  # fmt: skip
 
 

@@ -18,7 +18,17 @@ from governance.core.docket import CONSENT_STATE, Docket, Place, Standing, Tried
 from governance.core.duties import join_duties, unfulfillable
 from governance.core.engine import Engine, Entry, engine_for
 from governance.core.formula import value
-from governance.core.reasons import ENGINE, Narrator, engine_reason, merge, missing_facts, order
+from governance.core.reasons import (
+    ENGINE,
+    Narrator,
+    Ordered,
+    engine_reason,
+    merge,
+    missing_facts,
+    of_one_cell,
+    order,
+    ordered,
+)
 from governance.core.reliance import Reliance
 from governance.core.request import Facts, Question
 from governance.core.rules import SEMANTICS_VERSION, DutyOwed, PolicySet
@@ -101,7 +111,8 @@ class _Hearing:
         question = self.docket.question
         resting: list[tuple[Place, Standing, Entry, Reliance]] = []
         owed: dict[tuple[DutyOwed, str], None] = {}
-        for place, standing in tried.deciding():
+        deciding = tried.deciding()
+        for place, standing in deciding:
             kept = standing.refused is not Truth.FALSE
             for entry in self.docket.regimes(standing.cell):
                 reliance = entry.reliance(standing.cell, kept=kept, cannot=question.cannot)
@@ -113,10 +124,14 @@ class _Hearing:
         if faults:
             self.closed.append(_Closed(tried, Verdict.DENY, faults))
             return None
-        return self._permit(tried, resting, duties)
+        return self._permit(tried, deciding, resting, duties)
 
     def _permit(
-        self, tried: Tried, resting: list[tuple[Place, Standing, Entry, Reliance]], duties: tuple[Duty, ...]
+        self,
+        tried: Tried,
+        deciding: list[tuple[Place, Standing]],
+        resting: list[tuple[Place, Standing, Entry, Reliance]],
+        duties: tuple[Duty, ...],
     ) -> Ruling:
         facts = self.docket.facts
         raw = [
@@ -138,8 +153,8 @@ class _Hearing:
             parts_in=tuple(part.id for n, part in enumerate(facts.parts) if n in going),
             parts_withheld=tuple(part.id for n, part in enumerate(facts.parts) if n not in going),
             duties=duties,
-            reasons=self._merged(raw, [place for place, _ in tried.deciding()]),
-            notes=self._notes(tried, {entry for _, _, entry, _ in resting}),
+            reasons=self._merged(raw, [place for place, _ in deciding]),
+            notes=self._notes(deciding, [entry for _, _, entry, _ in resting]),
             check_again_by=self._check_again([tried]),
         )
 
@@ -159,21 +174,25 @@ class _Hearing:
         ids = tuple(self.docket.facts.parts[p].id for p in parts)
         return Allowed(subject_class=number, parts=ids, filters=filters, otherwise=otherwise)
 
-    def _merged(self, raw: list[tuple[Place, Reason]], places: list[Place]) -> tuple[Reason, ...]:
+    def _merged(self, raw: list[tuple[Place, Ordered]], places: list[Place]) -> tuple[Reason, ...]:
         if len(places) == 1:
-            return tuple(sorted((reason for _, reason in raw), key=order))
+            return of_one_cell([reason for _, reason in raw])
         return merge(raw, [part.id for part in self.docket.facts.parts], places)
 
-    def _notes(self, tried: Tried, relied_on: Iterable[Entry]) -> tuple[str, ...]:
+    def _notes(self, deciding: list[tuple[Place, Standing]], relied_on: Iterable[Entry]) -> tuple[str, ...]:
         """Say which law relied on is not signed off, and which places' law was not examined."""
-        notes = {f"{e.regime.title} ({e.regime.id}): not signed off by a lawyer" for e in relied_on
-                 if not e.regime.signed_off}  # fmt: skip
-        for _, standing in tried.deciding():
+        notes = {entry.note for entry in relied_on if entry.note is not None}
+        places: set[str] = set()
+        for _, standing in deciding:
+            get = standing.cell.get
             for fact in PLACES:
-                given = standing.cell.get(fact)
-                for place in (given,) if isinstance(given, str) else given if isinstance(given, frozenset) else ():
-                    if not self.engine.covered(place, self.docket.day):
-                        notes.add(f"{place}: the law of this place was not examined")
+                given = get(fact)
+                if isinstance(given, str):
+                    places.add(given)
+                elif isinstance(given, frozenset):
+                    places |= given
+        covered, day = self.engine.covered, self.docket.day
+        notes.update(f"{p}: the law of this place was not examined" for p in places if not covered(p, day))
         return tuple(sorted(notes))
 
     def _check_again(self, tried: Iterable[Tried]) -> datetime | None:
@@ -187,19 +206,19 @@ class _Hearing:
         """Return the ruling where no profile permits."""
         verdict = min((c.verdict for c in self.closed), default=Verdict.DENY)
         deciding = [closed for closed in self.closed if closed.verdict is verdict]
-        reasons: set[Reason] = set()
+        reasons: list[Reason] = []
         owed: dict[tuple[DutyOwed, str], None] = {}
         missing: set[str] = set()
         for closed in deciding:
             places = closed.tried.deciding()
             if closed.faults:
-                reasons.update(
+                reasons.extend(
                     engine_reason("duties", fault, Truth.FALSE, profile=closed.tried.profile)
                     for fault in closed.faults
                 )
             else:
                 raw = [(p, r) for p, standing in places for r in self._against(standing, closed.tried.profile)]
-                reasons.update(self._merged(raw, [place for place, _ in places]))
+                reasons.extend(self._merged(raw, [place for place, _ in places]))
             for _, standing in places:
                 owed.update(dict.fromkeys(self._when_denied(standing)))
                 if verdict is not Verdict.DENY:
@@ -214,32 +233,33 @@ class _Hearing:
             subjects_out=sum(c.size for c in facts.classes),
             parts_withheld=tuple(part.id for part in facts.parts),
             duties=join_duties(owed, self.engine.vocabulary),
-            reasons=tuple(sorted(reasons, key=order)),
+            reasons=tuple(reasons if len(deciding) == 1 else sorted(reasons, key=order)),
             missing=tuple(sorted(missing)),
             arguable=tuple(sorted({r.rule for r in reasons if r.outcome is Truth.HUMAN and r.regime != ENGINE})),
             check_again_by=self._check_again(()),
         )
 
-    def _against(self, standing: Standing, profile: str) -> list[Reason]:
+    def _against(self, standing: Standing, profile: str) -> list[Ordered]:
         """Write why a cell was not permitted."""
-        cell, found = standing.cell, []
+        cell = standing.cell
+        found: list[Ordered] = []
         kept = standing.refused is Truth.TRUE
         if standing.refused is not Truth.FALSE and standing.law is not Truth.TRUE:
             says = (
                 "A refusal or withdrawal stands, and no ground that the law lets override it applies." if kept
                 else "What the patient said must be understood or read by a person first."
             )  # fmt: skip
-            found.append(
+            found.append(ordered(
                 engine_reason("refusal", says, standing.refused, profile=profile, subject_dependent=True,
                               facts=(("consent", cell.answer.state.value),))
-            )  # fmt: skip
+            ))  # fmt: skip
         for entry in self.docket.regimes(cell):
             found += self.narrator.against(entry, cell, profile, standing.verdict, kept=kept)
         if standing.verdict is not Verdict.DENY:
             found += self._uncovered(standing, profile)
         return found
 
-    def _uncovered(self, standing: Standing, profile: str) -> list[Reason]:
+    def _uncovered(self, standing: Standing, profile: str) -> list[Ordered]:
         """Write what is missing of the places that must be covered."""
         origin, residence = standing.cell.get("origin"), standing.cell.get("subject.residence")
         found = []
@@ -255,7 +275,9 @@ class _Hearing:
             says = "The law of the subject's place of residence was not examined."
             found.append(("not-covered", says, Truth.FALSE, "subject.residence", residence, True))
         return [
-            engine_reason(name, says, outcome, profile=profile, facts=((fact, text),), subject_dependent=personal)
+            ordered(
+                engine_reason(name, says, outcome, profile=profile, facts=((fact, text),), subject_dependent=personal)
+            )
             for name, says, outcome, fact, text, personal in found
         ]
 

@@ -7,10 +7,10 @@ docket found.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from itertools import combinations
+from typing import NamedTuple
 
 from governance.core.cell import PLACES, Cell, consent_context, related
 from governance.core.consent import ConsentAnswer, ConsentState, evaluate_consents
@@ -52,8 +52,7 @@ Stays = dict[int, tuple[int, ...]]
 """Subject class to the parts of it that may go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A cell and how it stands.
 
     Attributes:
@@ -69,8 +68,7 @@ class Standing:
     not_covered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """What one profile came to.
 
     Attributes:
@@ -85,6 +83,8 @@ class Tried:
 
     def deciding(self) -> list[tuple[Place, Standing]]:
         """Return the cells that brought the verdict, in order; where only duties did, those that stayed."""
+        if len(self.cells) == 1:
+            return list(self.cells.items())
         if self.stays:
             return [(p, s) for p, s in sorted(self.cells.items(), key=_first) if p[1] in self.stays.get(p[0], ())]
         return [(p, s) for p, s in sorted(self.cells.items(), key=_first) if s.verdict is self.verdict]
@@ -259,6 +259,9 @@ class Docket:
         return self._second_pass(profile, cells, stays)
 
     def _first_pass(self, cells: Mapping[Place, Standing]) -> tuple[Stays, Verdict]:
+        if len(cells) == 1:
+            verdict = cells[0, 0, 0].verdict
+            return ({0: (0,)} if verdict is Verdict.PERMIT else {}), verdict
         numbers, parts = range(len(self.facts.classes)), range(len(self.facts.parts))
         legs = range(len(self.facts.legs))
         pairs = {

@@ -14,11 +14,13 @@ from typing import Generic, TypeVar
 from governance.core.cell import Cell, judge, key_of, related
 from governance.core.facts import Value, Vocabulary
 from governance.core.formula import Every, InForce, Leaf, Node, formula_of
+from governance.core.opposition import Against, Opposing
 from governance.core.reads import Reads
 from governance.core.regime import CompiledRegime
 from governance.core.reliance import Reliance, Relying
 from governance.core.rules import Force, PlaceEntry, PolicySet, Regime, Rule
 from governance.core.truth import Truth, negate
+from governance.core.writer import Question, write
 
 __all__ = ["Engine", "Entry", "engine_for"]
 
@@ -39,6 +41,7 @@ class Entry:
         self.binds = regime.force is Force.LAW
         self.governs = formula_of(regime.governs, helps=False)
         self._reads: dict[str, Reads] = {}
+        self.note = None if regime.signed_off else f"{regime.title} ({regime.id}): not signed off by a lawyer"
 
     @cached_property
     def compiled(self) -> CompiledRegime:
@@ -70,6 +73,19 @@ class Entry:
     def reliance(self, cell: Cell, *, kept: bool, cannot: frozenset[str]) -> Reliance:
         """Return what a permit in this cell rests on."""
         return self._relying.in_cell(cell, kept=kept, cannot=cannot)
+
+    @cached_property
+    def _opposing(self) -> Opposing:
+        return Opposing(self.compiled, self.vocabulary)
+
+    def against(self, cell: Cell, *, denied: bool, kept: bool) -> Against:
+        """Return what stands against a permit in this cell, where the regime's value is not true."""
+        return self._opposing.in_cell(cell, denied=denied, kept=kept)
+
+    @cached_property
+    def may_govern(self) -> Question:
+        """Whether the regime governs, or may."""
+        return write(self.governs, Truth.UNKNOWN, self.vocabulary)
 
     def reaches(self, place: str) -> bool:
         """Say whether the place lies inside the territory."""
@@ -103,7 +119,8 @@ class Engine:
     def __init__(self, policies: PolicySet) -> None:
         self.policies = policies
         self.vocabulary = policies.vocabulary
-        self.entries = tuple(Entry(regime, policies.vocabulary) for regime in policies.regimes)
+        regimes = sorted(policies.regimes, key=lambda regime: regime.id)
+        self.entries = tuple(Entry(regime, policies.vocabulary) for regime in regimes)
         self._guards = _Guards(self.entries, policies.vocabulary)
         self._terms: _Kept[Regime, Entry] = _Kept(lambda r: Entry(r, policies.vocabulary), _TERMS_KEPT)
         self._own: dict[str, frozenset[Entry]] = {}

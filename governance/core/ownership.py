@@ -3,7 +3,8 @@
 Pure arithmetic over the graph of owners. The answer is an interval: what is known to be held by the group, and
 what would be held if every undisclosed share were too. With a cascade, an owner of whom the group holds at least
 ``cascade_at`` percent counts as of the group as a whole, so that its entire share is the group's, and one below
-counts as not of it; without a cascade a share is the product along the chain. Adding an owner of the group never lowers the low bound.
+counts as not of it; without a cascade a share is the product along the chain. Adding an owner of the group never
+lowers the low bound.
 
 Example:
     >>> parties = {"lab": Party(owners=(Owner(holder="fund", percent=60.0),), undisclosed=10.0),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from governance.core.cell import key_of
 from governance.core.facts import Holder, Vocabulary
 from governance.core.formula import Leaf, Node, Paper, Said, leaves_of
-from governance.core.rules import Rule
+from governance.core.rules import Gate, Rule
 
 __all__ = ["Reads", "of_subject"]
+
+_GATE_ORDER = {gate: number for number, gate in enumerate(Gate)}
+_REMEMBERED = 64
 
 
 class Reads:
@@ -19,14 +22,16 @@ class Reads:
         needs: evidence.
         consent: the patient's consent is read.
         personal: a fact of the subject, or consent, is read.
+        order: where a reason for the rule stands among others.
     """
 
-    __slots__ = ("consent", "keys", "needs", "personal", "regime")
+    __slots__ = ("_depends", "consent", "keys", "needs", "order", "personal", "regime")
 
     def __init__(self, node: Node, rule: Rule | None, vocabulary: Vocabulary) -> None:
         leaves = list(leaves_of(node))
         tested = {key_of(leaf.atom) for leaf in leaves if isinstance(leaf, Leaf)}
         self.regime = rule.id.partition("/")[0] if rule else ""
+        self.order = (self.regime, _GATE_ORDER[rule.gate] if rule else -1, rule.id if rule else "")
         self.keys = tuple(sorted(key for key in tested if not key.startswith("@")))
         self.needs = tuple({leaf.need: None for leaf in leaves if isinstance(leaf, Paper)})
         self.consent = any(isinstance(leaf, Said) for leaf in leaves)
@@ -35,6 +40,16 @@ class Reads:
             or (rule is not None and rule.subject_dependent)
             or any(of_subject(key, vocabulary) for key in self.keys)
         )
+        self._depends: dict[frozenset[str], bool] = {}
+
+    def depends(self, personal: frozenset[str]) -> bool:
+        """Say whether the subject is read, given the keys that subject classes carry themselves."""
+        known = self._depends.get(personal)
+        if known is None:
+            if len(self._depends) >= _REMEMBERED:
+                self._depends.clear()
+            known = self._depends[personal] = self.personal or not personal.isdisjoint(self.keys)
+        return known
 
 
 def of_subject(key: str, vocabulary: Vocabulary) -> bool:

@@ -6,28 +6,34 @@ what is unknown or wants a person. What the engine itself has to say carries the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date
+from operator import itemgetter
+from typing import TypeAlias
 
 from governance.core.cell import Cell, key_of
 from governance.core.docket import Place, Verdict
 from governance.core.engine import Entry
-from governance.core.facts import Interval, Value, Vocabulary
-from governance.core.formula import InForce, Leaf, Node, in_force, leaves_of, value
+from governance.core.facts import Vocabulary
+from governance.core.formula import Node, value
 from governance.core.reads import Reads, of_subject
 from governance.core.reliance import Reliance
 from governance.core.rules import Gate, Rule
-from governance.core.ruling import Reason
-from governance.core.truth import Truth, negate
+from governance.core.ruling import Reason, reason_of
+from governance.core.truth import Truth
 
-__all__ = ["ENGINE", "Narrator", "engine_reason", "fact_text", "merge", "missing_facts", "order"]
+__all__ = [
+    "ENGINE", "Narrator", "Ordered", "engine_reason", "merge", "missing_facts", "of_one_cell", "order", "ordered",
+]  # fmt: skip
 
 ENGINE = "safe-conduct"
 """Regime of the engine's own statements."""
 
+Ordered: TypeAlias = tuple[tuple[str, int, str], Reason]
+"""A reason with where it stands among those of one cell: regime, gate, rule."""
+
+_place_of = itemgetter(0)
 _GATE_ORDER = {gate: number for number, gate in enumerate(Gate)}
-_MIDDLE = (Truth.UNKNOWN, Truth.HUMAN)
 
 
 def engine_reason(
@@ -39,25 +45,6 @@ def engine_reason(
         regime=ENGINE, gate=None, rule=f"{ENGINE}/{name}", cite="", says=says, outcome=outcome, facts=facts,
         profile=profile, subject_dependent=subject_dependent,
     )  # fmt: skip
-
-
-def fact_text(given: Value | None) -> str:
-    """Write a fact's value as text; a missing one reads ``unknown``."""
-    if isinstance(given, str):
-        return given
-    if given is None:
-        return "unknown"
-    if isinstance(given, bool):
-        return "yes" if given else "no"
-    if isinstance(given, date):
-        return given.isoformat()
-    if isinstance(given, Interval):
-        return _number(given.low) if given.low == given.high else f"{_number(given.low)} to {_number(given.high)}"
-    return ", ".join(sorted(given)) or "none"
-
-
-def _number(number: float) -> str:
-    return f"{number:.12g}"
 
 
 class Narrator:
@@ -72,108 +59,53 @@ class Narrator:
         self._vocabulary = vocabulary
         self._personal = personal
 
-    def relied_on(self, entry: Entry, reliance: Reliance, cell: Cell, profile: str) -> Iterator[Reason]:
-        """Yield the rules that a permit rests on in a regime, and the alternatives that are true as well."""
-        for rule in reliance.rules:
-            yield self._reason(entry, rule, Truth.TRUE, cell, profile, relied_on=True)
-        for rule in reliance.also:
-            yield self._reason(entry, rule, Truth.TRUE, cell, profile, relied_on=False)
+    def relied_on(self, entry: Entry, reliance: Reliance, cell: Cell, profile: str) -> list[Ordered]:
+        """Return the rules that a permit rests on in a regime, and the alternatives that are true as well."""
+        hidden = self._governs_by_patient(entry, cell)
+        return [
+            self._reason(entry, rule, Truth.TRUE, cell, profile, relied_on=relied_on, hidden=hidden)
+            for rules, relied_on in ((reliance.rules, True), (reliance.also, False))
+            for rule in rules
+        ]
 
-    def against(self, entry: Entry, cell: Cell, profile: str, verdict: Verdict, *, kept: bool) -> Iterator[Reason]:
-        """Yield the rules of a regime that keep a cell from being permitted."""
+    def against(self, entry: Entry, cell: Cell, profile: str, verdict: Verdict, *, kept: bool) -> list[Ordered]:
+        """Return the rules of a regime that keep a cell from being permitted."""
         worth = entry.compiled.value(cell, kept=kept)
         if worth is Truth.TRUE or (verdict is Verdict.DENY) is not (worth is Truth.FALSE):
-            return
-        if worth is Truth.FALSE:
-            blocking = self._violated(entry, cell, kept=kept)
-        else:
-            if value(entry.governs, cell) in _MIDDLE:
-                yield self._engine_reads(entry, cell, profile, "may-govern", entry.governs)
-            blocking = self._open(entry, cell, kept=kept)
-        for rule, outcome in blocking:
-            yield self._reason(entry, rule, outcome, cell, profile, relied_on=False)
-        leaves = entry.compiled.formulas.leaves
-        if (
-            worth is not Truth.FALSE
-            and value(leaves, cell) is Truth.UNKNOWN
-            and entry.compiled.pathway(cell, kept=kept) is not Truth.TRUE
-        ):
-            yield self._engine_reads(entry, cell, profile, "may-leave", leaves)
-
-    def _violated(self, entry: Entry, cell: Cell, *, kept: bool) -> Iterator[tuple[Rule, Truth]]:
-        """Yield true prohibitions, failed requirements and, if no pathway is open, what each lacks."""
-        formulas = entry.compiled.formulas
-        for rule, node in formulas.prohibitions:
-            if value(node, cell) is Truth.FALSE:
-                yield rule, Truth.TRUE
-        if entry.compiled.pathway(cell, kept=kept) is not Truth.FALSE:
-            return
-        general = [r for r, n in formulas.requirements if not r.rests_on and value(n, cell) is Truth.FALSE]
-        yield from ((rule, Truth.FALSE) for rule in general)
-        candidates = [(r, n) for r, n in formulas.grounds if not kept or r.despite_refusal is not None]
-        alive = {r.id for r, n in (*candidates, *formulas.mechanisms) if value(n, cell) is not Truth.FALSE}
-        yield from (
-            (rule, Truth.FALSE) for rule, node in formulas.requirements
-            if not alive.isdisjoint(rule.rests_on) and value(node, cell) is Truth.FALSE
-        )  # fmt: skip
-        if general:
-            return
-        leaves = value(formulas.leaves, cell) is not Truth.FALSE
-        for rule, _ in (*candidates, *(formulas.mechanisms if leaves else ())):
-            if rule.id not in alive and _exists(rule, cell):
-                yield rule, Truth.FALSE
-
-    def _open(self, entry: Entry, cell: Cell, *, kept: bool) -> Iterator[tuple[Rule, Truth]]:
-        """Yield rules that are unknown or want a person."""
-        formulas = entry.compiled.formulas
-        clears = [(rule, negate(value(node, cell))) for rule, node in formulas.prohibitions]
-        reviews = [
-            (rule, negate(value(clear, cell)))
-            for (rule, cap), (_, clear) in zip(formulas.reviews, formulas.reviewed, strict=True)
-            if value(cap, cell) is not Truth.TRUE
+            return []
+        against = entry.against(cell, denied=worth is Truth.FALSE, kept=kept)
+        hidden = self._governs_by_patient(entry, cell)
+        found = [
+            self._reason(entry, rule, outcome, cell, profile, relied_on=False, hidden=hidden)
+            for rule, outcome in against.rules
         ]
-        exits = [(rule, value(node, cell)) for rule, node in formulas.outside]
-        yield from ((rule, outcome) for rule, outcome in (*exits, *clears) if outcome in _MIDDLE)
-        yield from reviews
-        if entry.compiled.pathway(cell, kept=kept) is Truth.TRUE:
-            return
-        for rule, node in (*formulas.grounds, *formulas.mechanisms, *formulas.requirements):
-            outcome = value(node, cell)
-            if outcome in _MIDDLE and not (kept and rule.gate is Gate.GROUND and rule.despite_refusal is None):
-                yield rule, outcome
+        if against.may_govern:
+            says = f"It is not known whether {entry.regime.id} governs."
+            found.append(self._asks(entry, cell, profile, "may-govern", entry.governs, says))
+        if against.may_leave:
+            says = f"It is not known whether the data leave the territory of {entry.regime.id}."
+            found.append(self._asks(entry, cell, profile, "may-leave", entry.compiled.formulas.leaves, says))
+        return found
 
-    def _engine_reads(self, entry: Entry, cell: Cell, profile: str, name: str, node: Node) -> Reason:
-        says = {
-            "may-govern": f"It is not known whether {entry.regime.id} governs.",
-            "may-leave": f"It is not known whether the data leave the territory of {entry.regime.id}.",
-        }[name]
+    def _asks(self, entry: Entry, cell: Cell, profile: str, name: str, node: Node, says: str) -> Ordered:
         reads = Reads(node, None, self._vocabulary)
-        return engine_reason(
-            f"{name}/{entry.regime.id}", says, Truth.UNKNOWN, profile=profile, facts=self._facts(reads, cell),
-            subject_dependent=self._depends(reads),
-        )  # fmt: skip
+        return ordered(engine_reason(
+            f"{name}/{entry.regime.id}", says, Truth.UNKNOWN, profile=profile, facts=_facts(reads, cell),
+            subject_dependent=reads.depends(self._personal),
+        ))  # fmt: skip
 
-    def _reason(self, entry: Entry, rule: Rule, outcome: Truth, cell: Cell, profile: str, *, relied_on: bool) -> Reason:
+    def _reason(
+        self, entry: Entry, rule: Rule, outcome: Truth, cell: Cell, profile: str, *, relied_on: bool, hidden: bool
+    ) -> Ordered:
         reads = entry.reads(rule)
-        return Reason(
-            regime=reads.regime,
-            gate=rule.gate,
-            rule=rule.id,
-            cite=rule.cite,
-            says=rule.says,
-            outcome=outcome,
-            facts=self._facts(reads, cell),
-            profile=profile,
-            subject_dependent=self._depends(reads) or self._governs_by_patient(entry, cell),
-            relied_on=relied_on,
-        )
-
-    def _depends(self, reads: Reads) -> bool:
-        return reads.personal or not self._personal.isdisjoint(reads.keys)
+        return reads.order, reason_of(
+            rule, reads.regime, outcome, _facts(reads, cell), profile,
+            subject_dependent=hidden or reads.depends(self._personal), relied_on=relied_on,
+        )  # fmt: skip
 
     def _governs_by_patient(self, entry: Entry, cell: Cell) -> bool:
         """Say whether it takes the patient's facts to know that the regime governs here."""
-        if not self._depends(entry.governing):
+        if not entry.governing.depends(self._personal):
             return False
         others = {
             key: given for key, given in cell.facts.items()
@@ -181,41 +113,27 @@ class Narrator:
         }  # fmt: skip
         return value(entry.governs, Cell(others, cell.answer, cell.evidence, self._vocabulary)) is not Truth.TRUE
 
-    @staticmethod
-    def _facts(reads: Reads, cell: Cell) -> tuple[tuple[str, str], ...]:
-        get = cell.get
-        facts = [(key, fact_text(get(key))) for key in reads.keys]
-        if reads.needs:
-            facts += [(f"evidence {n.type}", "on file" if cell.fits(n) else "not on file") for n in reads.needs]
-        if reads.consent:
-            facts.append(("consent", cell.answer.state.value))
-        if reads.needs or reads.consent:
-            facts = sorted(dict.fromkeys(facts))
-        return tuple(facts)
 
-
-def _exists(rule: Rule, cell: Cell) -> bool:
-    return value(in_force(rule.existence, rule.span), cell) is not Truth.FALSE
+def _facts(reads: Reads, cell: Cell) -> tuple[tuple[str, str], ...]:
+    """Quote what a rule read."""
+    quoted = cell.quoted
+    facts = [quoted[key] for key in reads.keys]
+    if reads.needs:
+        facts += [(f"evidence {n.type}", "on file" if cell.fits(n) else "not on file") for n in reads.needs]
+    if reads.consent:
+        facts.append(("consent", cell.answer.state.value))
+    return tuple(sorted(set(facts)) if reads.needs or reads.consent else facts)
 
 
 def missing_facts(entry: Entry, cell: Cell, *, kept: bool) -> set[str]:
     """Name the facts that left a regime's answer open (docs/semantics.md section 8)."""
-    if entry.compiled.value(cell, kept=kept) not in _MIDDLE:
+    if entry.compiled.value(cell, kept=kept) not in (Truth.UNKNOWN, Truth.HUMAN):
         return set()
-    formulas = entry.compiled.formulas
-    nodes = [entry.governs, formulas.leaves]
-    for ruled in (formulas.outside, formulas.prohibitions, formulas.grounds, formulas.mechanisms,
-                  formulas.requirements, formulas.reviews):  # fmt: skip
-        nodes.extend(node for rule, node in ruled if _exists(rule, cell))
-    return {
-        key_of(leaf.atom)
-        for node in nodes if value(node, cell) is Truth.UNKNOWN
-        for leaf in leaves_of(node)
-        if isinstance(leaf, Leaf) and not isinstance(leaf.atom, InForce) and cell.atom(leaf.atom) is Truth.UNKNOWN
-    }  # fmt: skip
+    against = entry.against(cell, denied=False, kept=kept)
+    return {key_of(leaf.atom) for leaf in against.open if cell.atom(leaf.atom) is Truth.UNKNOWN}
 
 
-def merge(raw: Iterable[tuple[Place, Reason]], parts: Sequence[str], places: Iterable[Place]) -> tuple[Reason, ...]:
+def merge(raw: Iterable[tuple[Place, Ordered]], parts: Sequence[str], places: Iterable[Place]) -> tuple[Reason, ...]:
     """Join the reasons of many cells: one for each rule, leg and part, then one for all legs or parts if equal.
 
     Args:
@@ -224,7 +142,7 @@ def merge(raw: Iterable[tuple[Place, Reason]], parts: Sequence[str], places: Ite
         places: every cell that decided.
     """
     texts: dict[tuple[Reason, int, int], dict[str, set[str]]] = {}
-    for (_, part, leg), reason in raw:
+    for (_, part, leg), (_order, reason) in raw:
         known = texts.setdefault((replace(reason, facts=()), part, leg), {})
         for key, text in reason.facts:
             known.setdefault(key, set()).add(text)
@@ -251,3 +169,17 @@ def order(reason: Reason) -> tuple[str, int, str, int, str, str, int]:
     gate = -1 if reason.gate is None else _GATE_ORDER[reason.gate]
     leg = -1 if reason.leg is None else reason.leg
     return (reason.regime, gate, reason.rule, leg, reason.part or "", reason.profile, int(reason.outcome))
+
+
+def ordered(reason: Reason) -> Ordered:
+    """Return a reason with where it stands among those of one cell."""
+    return (reason.regime, -1 if reason.gate is None else _GATE_ORDER[reason.gate], reason.rule), reason
+
+
+def of_one_cell(found: list[Ordered]) -> tuple[Reason, ...]:
+    """Sort the reasons of one cell; an exception that several regimes rest on is named once."""
+    found.sort(key=_place_of)
+    return tuple(
+        reason for number, (place, reason) in enumerate(found)
+        if number == 0 or found[number - 1][0] != place or found[number - 1][1] != reason
+    )  # fmt: skip

@@ -274,7 +274,6 @@ class CompiledRegime:
         self.vocabulary = vocabulary
         self.formulas = _formulas(regime, assumed=False)
         self._questions: dict[tuple[bool, bool, Truth], Question] = {}
-        self._best: dict[bool, Node] = {}
 
     @cached_property
     def must(self) -> Question:
@@ -310,12 +309,9 @@ class CompiledRegime:
                 return otherwise
         return Truth.HUMAN
 
-    def pathway(self, cell: Cell, *, kept: bool = False) -> Truth:
-        """Return the value of the best pathway alone, requirements included."""
-        node = self._best.get(kept)
-        if node is None:
-            node = self._best[kept] = _pathways(self.regime, self.formulas, kept=kept)
-        return value(node, cell)
+    def pathways(self, *, kept: bool) -> Node:
+        """Return the formula of the best pathway alone, general requirements included."""
+        return _pathways(self.regime, self.formulas, kept=kept)
 
     @cached_property
     def _affirming(self) -> Question:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from governance.core.cell import Cell, key_of
+from governance.core.cell import Cell, fact_text, key_of
 from governance.core.conditions import ConsentTest, EvidenceNeed, FactTest, Operator
 from governance.core.consent import Consent, ConsentState
 from governance.core.decide import decide
@@ -20,7 +20,6 @@ from governance.core.engine import Engine, engine_for
 from governance.core.evidence import EvidenceItem, EvidenceState
 from governance.core.facts import FactDefinition, FactType, Holder, Interval, Value
 from governance.core.formula import Leaf, Node, Paper, Said, leaves_of
-from governance.core.reasons import fact_text
 from governance.core.request import Facts, LegFacts, PartFacts, Question, SubjectClass
 from governance.core.rules import PolicySet
 from governance.core.ruling import Effect, Remedy, Ruling

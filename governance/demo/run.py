@@ -156,11 +156,10 @@ def _print_answer(console: Console, number: int, answer: _Answer) -> None:
     title = answer.name.partition("-")[2].replace("-", " ")
     console.print(f"{number:2d}. {title}", style="bold", end="  ")
     console.print(f"{way}, for {answer.request.get('purpose')}", style="dim")
-    lines = decision_lines(answer.document, most=3)
+    lines = decision_lines({**answer.document, "notes": []}, most=3)
     console.print(f"  {lines[0]}", style=_COLOUR[str(answer.document["effect"])])
     for line in lines[1:]:
-        if not line.strip().startswith("note"):
-            console.print(line, markup=False)
+        console.print(line, markup=False)
     if answer.folder is not None:
         console.print(f"  released  {answer.records} records, manifest and receipt in {answer.folder}", markup=False)
     receipt = answer.document["receipt"]

@@ -64,7 +64,7 @@ def _note(house: House, caller: Caller, kind: Kind, details: Mapping[str, object
     def work(_: Connection) -> None:
         return None
 
-    draft = Draft[None](
+    draft: Draft[None] = Draft(
         kind=kind, tenant=caller.tenant, shared=lambda _: {**details, "user": caller.user},
         subjects=lambda _: {} if ref is None else {ref: {**details, "by": caller.user}},
     )  # fmt: skip

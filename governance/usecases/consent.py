@@ -105,8 +105,10 @@ def _write(house: House, caller: Caller, kind: Kind, events: Sequence[tuple[str,
     lines: dict[str, dict[str, object]] = {
         ref: {"events": [str(event.kind) for owner, event in events if owner == ref]} for ref in refs
     }
-    draft = Draft[int](kind=kind, tenant=caller.tenant, shared=lambda count: {"events": count, "user": caller.user},
-                       subjects=lambda _: lines)  # fmt: skip
+    draft: Draft[int] = Draft(
+        kind=kind, tenant=caller.tenant, shared=lambda count: {"events": count, "user": caller.user},
+        subjects=lambda _: lines,
+    )  # fmt: skip
     return house.log.record(draft, work)[1]
 
 

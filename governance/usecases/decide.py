@@ -7,8 +7,8 @@ when it is issued, it lapses, and it is closed by reporting what was sent (unclo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -38,7 +38,10 @@ from governance.store.requests import RequestDocument, parse_request
 from governance.usecases.documents import decision_document, instant, view_for_stranger
 from governance.usecases.ports import Draft, House, Kind, Receipt
 
-__all__ = ["Decided", "decide_request", "line_of", "people_allowed", "read_decision", "report_outcome", "ruled"]
+__all__ = [
+    "Decided", "Recording", "decide_request", "line_of", "people_allowed", "read_decision", "record_ruling",
+    "report_outcome",
+]  # fmt: skip
 
 _OPENS_REVIEW = (Refer.HUMAN_JUDGEMENT, Refer.UNVERIFIED_LAW)
 EQUIVALENT_TOOL = "equivalent-tool"
@@ -51,14 +54,36 @@ class Decided:
 
     Attributes:
         document: the decision document with receipt.
-        ruling: the whole ruling, for use cases that go on; None when an earlier answer was repeated.
+        receipt: None when an earlier answer was repeated.
     """
 
     id: str
     effect: Effect
     document: dict[str, object]
     receipt: Receipt | None
-    ruling: Ruling | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What goes into the log and the database with a ruling.
+
+    Attributes:
+        kind: decision, grant or release.
+        key: idempotency key.
+        notes: statements that go first.
+        as_of: decided as of another instant than now.
+        also: what else is written in the same commit, given connection and decision id.
+        details: further details for the officer.
+        line: makes a person's line from reference and decision id.
+    """
+
+    kind: Kind
+    key: str | None = None
+    notes: tuple[str, ...] = ()
+    as_of: bool = False
+    also: Callable[[Connection, str], None] | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    line: Callable[[str, str], dict[str, object]] | None = None
 
 
 def decide_request(house: House, caller: Caller, raw: bytes | Mapping[str, object], *, key: str | None = None,
@@ -92,13 +117,8 @@ def decide_request(house: House, caller: Caller, raw: bytes | Mapping[str, objec
     with house.engine.connect() as connection:
         gathered = _gather(house, caller, connection, request, current, now)
     ruling = decide(current, gathered.question, gathered.facts, now)
-    return _record(house, caller, request, gathered, ruling, key=key, digest=digest, as_of=at is not None)
-
-
-def ruled(house: House, caller: Caller, request: RequestDocument, gathered: Gathered, ruling: Ruling) -> Decided:
-    """Record a ruling that another use case made (a release that may not go)."""
-    return _record(house, caller, request, gathered, ruling, key=None, digest=_digest(house, caller, request),
-                   as_of=False)  # fmt: skip
+    recording = _recording(house, caller, request, gathered, ruling, key=key, as_of=at is not None)
+    return record_ruling(house, caller, request, gathered, ruling, recording)
 
 
 def read_decision(house: House, caller: Caller, decision: str) -> dict[str, object]:
@@ -135,9 +155,31 @@ def report_outcome(house: House, caller: Caller, decision: str, *, sent: bool, p
         close_grant(connection, tenant=caller.tenant, grant=grant, sent=sent, at=now)
         return grant
 
-    draft = Draft[str](kind=Kind.OUTCOME, tenant=caller.tenant, shared=lambda grant: {
+    draft: Draft[str] = Draft(kind=Kind.OUTCOME, tenant=caller.tenant, shared=lambda grant: {
         "grant": grant, "decision": decision, "sent": sent, "people": people, "user": caller.user})  # fmt: skip
     return house.log.record(draft, work)[1]
+
+
+def _recording(house: House, caller: Caller, request: RequestDocument, gathered: Gathered, ruling: Ruling, *,
+               key: str | None, as_of: bool) -> Recording:  # fmt: skip
+    """Say what goes with a decision: a grant where one is due, and the statements that go first."""
+    given = frozenset(people_allowed(gathered, ruling))
+
+    def line(ref: str, decision: str) -> dict[str, object]:
+        return line_of(request, ruling, decision, may_go=ref in given)
+
+    notes: list[str] = []
+    if request.dry_run:
+        notes.append("this answer rests on claims: nothing in the register was touched")
+    if as_of:
+        notes.append("decided as of another instant: not a permit to use")
+    wanted = ruling.effect is Effect.PERMIT and request.carry == "self" and not request.dry_run
+    if wanted and _may_carry(ruling, gathered):
+        return Recording(kind=Kind.GRANT, key=key, line=line, also=lambda connection, decision: _grant(
+            house, caller, connection, gathered, ruling, decision))  # fmt: skip
+    if wanted:
+        notes.append(f"no grant: making a lesser form oneself needs verified `{EQUIVALENT_TOOL}` evidence")
+    return Recording(kind=Kind.DECISION, key=key, notes=tuple(notes), as_of=as_of, line=line)
 
 
 def _gather(house: House, caller: Caller, connection: Connection, request: RequestDocument, policies: PolicySet,
@@ -167,50 +209,54 @@ def _earlier(house: House, caller: Caller, key: str, digest: str) -> Decided | N
     return Decided(id=stored.id, effect=Effect(stored.effect), document=document, receipt=None)
 
 
-def _record(house: House, caller: Caller, request: RequestDocument, gathered: Gathered, ruling: Ruling, *,
-            key: str | None, digest: str, as_of: bool) -> Decided:  # fmt: skip
-    """Write decision, reviews, grant and entry in one commit."""
-    current = house.current().policies
+def record_ruling(house: House, caller: Caller, request: RequestDocument, gathered: Gathered, ruling: Ruling,
+                  recording: Recording) -> Decided:  # fmt: skip
+    """Write a ruling, its reviews and whatever goes with it, and the entry, in one commit.
+
+    Args:
+        house: the composed house.
+        caller: who asked.
+        request: what was asked.
+        gathered: what it was decided on.
+        ruling: the answer.
+        recording: what goes with it.
+    """
+    policies = house.current().policies
     id = "d-" + secrets.token_hex(16)  # noqa: A001 - the document's word
-    wants = ruling.effect is Effect.PERMIT and request.carry == "self" and not request.dry_run
-    grant = wants and _may_carry(ruling, gathered)
-    notes = list(gathered.notes)
-    if request.dry_run:
-        notes.append("this answer rests on claims: nothing in the register was touched")
-    if as_of:
-        notes.append("decided as of another instant: not a permit to use")
-    if wants and not grant:
-        notes.append(f"no grant: making a lesser form oneself needs verified `{EQUIVALENT_TOOL}` evidence")
-    found = () if ruling.effect is Effect.PERMIT else remedies(current, gathered.question, gathered.facts, ruling.at)
-    document = decision_document(ruling, id=id, remedies=found, says=sentences(ruling, current), notes=notes,
-                                 dry_run=request.dry_run or as_of)  # fmt: skip
-    if grant:
+    document = decision_document(
+        ruling, id=id, notes=[*gathered.notes, *recording.notes], says=sentences(ruling, policies),
+        dry_run=request.dry_run or recording.as_of,
+        remedies=() if ruling.effect is Effect.PERMIT
+        else remedies(policies, gathered.question, gathered.facts, ruling.at),
+    )  # fmt: skip
+    if recording.kind is Kind.GRANT:
         lapses = ruling.at + timedelta(minutes=house.settings.grant_minutes)
         document["grant"] = {"id": "g-" + id[2:], "lapses": instant(lapses)}
 
-    def work(connection: Connection) -> dict[str, object]:
-        insert_decision(connection, tenant=caller.tenant, key=key,
-                        seal=lambda b: house.keys.seal_shared(caller.tenant, b, SEALED_DECISION),
-                        decision=StoredDecision(
-                            id=id, effect=str(ruling.effect), policy=ruling.policy, at=ruling.at,
-                            request_digest=digest, receipt_index=None,
-                            content={"user": caller.user, "request": gathered.stored_request, "document": document},
-                        ))  # fmt: skip
-        if ruling.refer in _OPENS_REVIEW and not request.dry_run:
+    def work(connection: Connection) -> None:
+        insert_decision(
+            connection, tenant=caller.tenant, key=recording.key,
+            seal=lambda b: house.keys.seal_shared(caller.tenant, b, SEALED_DECISION),
+            decision=StoredDecision(
+                id=id, effect=str(ruling.effect), policy=ruling.policy, at=ruling.at, receipt_index=None,
+                request_digest=_digest(house, caller, request),
+                content={"user": caller.user, "request": gathered.stored_request, "document": document},
+            ),
+        )  # fmt: skip
+        if ruling.refer in _OPENS_REVIEW and not request.dry_run and not recording.as_of:
             open_reviews(connection, tenant=caller.tenant, decision=id, rules=ruling.arguable, at=ruling.at)
-        if grant:
-            _grant(house, caller, connection, gathered, ruling, id)
-        return document
+        if recording.also is not None:
+            recording.also(connection, id)
 
-    given = frozenset(people_allowed(gathered, ruling))
-    draft = Draft[dict[str, object]](
-        kind=Kind.GRANT if grant else Kind.DECISION, tenant=caller.tenant, policy=ruling.policy,
-        shared=lambda made: {"decision": view_for_stranger(made), "user": caller.user},
-        subjects=lambda _: {ref: line_of(request, ruling, id, may_go=ref in given) for ref in gathered.refs},
+    line = recording.line or (lambda _, decision: line_of(request, ruling, decision, may_go=False))
+    draft: Draft[None] = Draft(
+        kind=recording.kind, tenant=caller.tenant, policy=ruling.policy,
+        shared=lambda _: {"decision": view_for_stranger(document), "user": caller.user, **recording.details},
+        subjects=lambda _: {ref: line(ref, id) for ref in gathered.refs},
     )  # fmt: skip
     _, receipt = house.log.record(draft, work)
-    seen = _seen(caller, document) | {"receipt": {"index": receipt.index, "proof": receipt.proof}}
-    return Decided(id=id, effect=ruling.effect, receipt=receipt, ruling=ruling, document=seen)
+    document["receipt"] = {"index": receipt.index, "proof": receipt.proof}
+    return Decided(id=id, effect=ruling.effect, receipt=receipt, document=_seen(caller, document))
 
 
 def _grant(house: House, caller: Caller, connection: Connection, gathered: Gathered, ruling: Ruling,

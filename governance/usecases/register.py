@@ -73,7 +73,7 @@ def register(house: House, caller: Caller, item: Item, documents: object, *, rep
     if item is Item.SUBJECTS:
         refs = subject_refs(batch, tenant=caller.tenant, index_key=house.keys.index_key(caller.tenant))
         house.keys.create_subjects(caller.tenant, refs)
-    draft = Draft[Registered](
+    draft: Draft[Registered] = Draft(
         kind=_KIND.get(item, Kind.REGISTER), tenant=caller.tenant,
         shared=lambda done: {"item": str(item), "added": done.added, "replaced": done.replaced,
                              "unchanged": done.unchanged, "user": caller.user,
@@ -111,7 +111,7 @@ def issue_key(house: House, caller: Caller, user: str, role: Role) -> tuple[str,
         add_tenant(connection, caller.tenant, at=house.clock())
         return make_key(connection, tenant=caller.tenant, user=user, role=role, at=house.clock())
 
-    draft = Draft[str](kind=Kind.KEY, tenant=caller.tenant, shared=lambda key: {
+    draft: Draft[str] = Draft(kind=Kind.KEY, tenant=caller.tenant, shared=lambda key: {
         "made_for": user, "role": str(role), "prefix": key.split("_")[1], "user": caller.user})  # fmt: skip
     return house.log.record(draft, work)
 
@@ -123,13 +123,13 @@ def retire_key(house: House, caller: Caller, prefix: str) -> Receipt:
     def work(connection: Connection) -> None:
         revoke_key(connection, tenant=caller.tenant, prefix=prefix, at=house.clock())
 
-    draft = Draft[None](kind=Kind.KEY, tenant=caller.tenant,
+    draft: Draft[None] = Draft(kind=Kind.KEY, tenant=caller.tenant,
                         shared=lambda _: {"revoked": prefix, "user": caller.user})  # fmt: skip
     return house.log.record(draft, work)[1]
 
 
 def _evidence(house: House, caller: Caller, evidence: str, what: str, work: Callable[[Connection], None]) -> Receipt:
-    draft = Draft[None](kind=Kind.EVIDENCE, tenant=caller.tenant,
+    draft: Draft[None] = Draft(kind=Kind.EVIDENCE, tenant=caller.tenant,
                         shared=lambda _: {"evidence": evidence, "now": what, "user": caller.user})  # fmt: skip
     return house.log.record(draft, work)[1]
 

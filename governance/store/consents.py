@@ -160,10 +160,8 @@ def known_consents(
     if not known:
         return (_unreadable(at),) if found and None in found else ()
     folded = _versions(known, at)
-    refusals = []
-    for event in sorted((event for event in known if event.content is None), key=_order):
-        if not _bring_to_an_end(folded, event, at):
-            refusals.append(_refusal(event, at))
+    later = sorted((event for event in known if event.content is None), key=_order)
+    refusals = [_refusal(event, at) for event in later if not _bring_to_an_end(folded, event, at)]
     unreadable = [_unreadable(at)] if None in found else []
     return (*(consent for _, consent in folded), *refusals, *unreadable)
 

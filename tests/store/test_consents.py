@@ -39,13 +39,13 @@ CONTEXT = ConsentContext(purposes=frozenset({"HRESCH"}), recipients=frozenset({"
 K = ConsentEventKind
 
 
-def given_(days: float, base: bool = True, id: str = "c1", **more: Any) -> ConsentEvent:
+def given_(days: float, *, base: bool = True, name: str = "c1", **more: Any) -> ConsentEvent:
     at = NOW + timedelta(days=days)
-    return ConsentEvent(kind=K.RECORDED, effective=at, recorded=at, content=consent(id, at=at, base=base, **more))
+    return ConsentEvent(kind=K.RECORDED, effective=at, recorded=at, content=consent(name, at=at, base=base, **more))
 
 
-def event(kind: K, days: float, id: str | None = "c1", *, recorded: float | None = None) -> ConsentEvent:
-    return ConsentEvent(kind=kind, effective=NOW + timedelta(days=days), consent=id,
+def event(kind: K, days: float, name: str | None = "c1", *, recorded: float | None = None) -> ConsentEvent:
+    return ConsentEvent(kind=kind, effective=NOW + timedelta(days=days), consent=name,
                         recorded=NOW + timedelta(days=days if recorded is None else recorded))  # fmt: skip
 
 
@@ -86,9 +86,9 @@ def test_a_withdrawal_that_arrives_first_binds_too() -> None:
 
 
 def test_a_withdrawal_of_everything_ends_everything_but_not_what_is_said_later() -> None:
-    events = given_(-10), given_(-9, id="c2"), event(K.WITHDRAWN, -2, None)
+    events = given_(-10), given_(-9, name="c2"), event(K.WITHDRAWN, -2, None)
     assert state(*events) is ConsentState.WITHDRAWN
-    assert state(*events, given_(-1, id="c1")) is ConsentState.GIVEN
+    assert state(*events, given_(-1, name="c1")) is ConsentState.GIVEN
 
 
 def test_a_withdrawal_without_any_consent_binds_as_a_refusal() -> None:
@@ -168,7 +168,7 @@ def test_kind_and_content_go_together(world: Connection, keys: Keys) -> None:
 
 
 _EVENTS = st.lists(
-    st.builds(given_, st.integers(-20, 5), st.booleans(), st.sampled_from(["c1", "c2"]))
+    st.builds(given_, st.integers(-20, 5), base=st.booleans(), name=st.sampled_from(["c1", "c2"]))
     | st.builds(event, st.sampled_from([K.WITHDRAWN, K.ENDED, K.ENTERED_IN_ERROR]), st.integers(-20, 5),
                 st.sampled_from(["c1", "c2", None])),
     max_size=5,
@@ -176,10 +176,10 @@ _EVENTS = st.lists(
 
 
 @given(_EVENTS, st.sampled_from(["c1", "c2", "c3", None]))
-def test_a_withdrawal_now_never_leaves_a_permit(events: list[ConsentEvent], id: str | None) -> None:
-    if id is None:
+def test_a_withdrawal_now_never_leaves_a_permit(events: list[ConsentEvent], name: str | None) -> None:
+    if name is None:
         assert state(*events, event(K.WITHDRAWN, 0, None)) is not ConsentState.GIVEN
-    before, after = state(*events), state(*events, event(K.WITHDRAWN, 0, id))
+    before, after = state(*events), state(*events, event(K.WITHDRAWN, 0, name))
     assert after is not ConsentState.GIVEN or before is ConsentState.GIVEN
 
 

@@ -42,9 +42,9 @@ def counted(connection: Connection, keys: Keys, *, at: datetime = NOW, **changes
     return gather(connection, keys, {**REQUEST, **changes}, at=at).facts.legs[0].counted[COUNT].low
 
 
-def grant(connection: Connection, id: str = "g-1") -> None:
+def grant(connection: Connection, name: str = "g-1") -> None:
     connection.execute(insert(grants).values(
-        tenant=TENANT, id=id, decision="d-1", recipient="biobank", profile="as-is", policy="p", issued=NOW,
+        tenant=TENANT, id=name, decision="d-1", recipient="biobank", profile="as-is", policy="p", issued=NOW,
         lapses=NOW + timedelta(minutes=15),
     ))  # fmt: skip
 

@@ -17,8 +17,8 @@ from governance.store.register import (
     register_subjects,
     registered_ids,
     revoke_evidence,
-    submit_evidence,
     subject_refs,
+    submit_evidence,
     tenant_ids,
     verify_evidence,
 )

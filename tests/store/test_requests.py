@@ -118,4 +118,7 @@ def test_any_json_is_a_request_or_has_diagnostics(changes: dict[str, Any]) -> No
     try:
         parse_request({**REQUEST, **changes}, VOCABULARY, profiles=["as-is"])
     except InputError as error:
-        assert error.diagnostics
+        faults = error.diagnostics
+    else:
+        return
+    assert faults

@@ -31,8 +31,8 @@ from governance.store.register import (
     register_parties,
     register_projects,
     register_subjects,
-    submit_evidence,
     subject_refs,
+    submit_evidence,
     verify_evidence,
 )
 from governance.store.requests import parse_request
@@ -68,8 +68,8 @@ class Keys:
         return AESGCM(key).decrypt(sealed[:12], sealed[12:], f"{tenant}|{ref}|{purpose}".encode())
 
 
-def _fact(id: str, of: Holder, type: FactType, word: Word = Word.NO, source: str = "register", **more: Any) -> FactDefinition:
-    return FactDefinition(id=id, of=of, type=type, source=source, word=word, means="a fact of a test", **more)
+def _fact(name: str, of: Holder, kind: FactType, word: Word = Word.NO, source: str = "register", **more: Any) -> FactDefinition:
+    return FactDefinition(id=name, of=of, type=kind, source=source, word=word, means="a fact of a test", **more)
 
 
 _T, _Y = FactType, FactType.YES_NO
@@ -234,9 +234,9 @@ def gather(connection: Connection, keys: Keys, request: Mapping[str, Any] = REQU
     return facts_for(connection, document, law or policies(), tenant=tenant, at=at, sealer=keys, index_key=key)
 
 
-def consent(id: str = "c1", *, at: datetime = NOW, base: bool = True, **more: Any) -> Consent:
+def consent(name: str = "c1", *, at: datetime = NOW, base: bool = True, **more: Any) -> Consent:
     """A consent to everything, or its refusal."""
-    return Consent(id=id, effective=at, recorded=at, base=base, group="g", **more)
+    return Consent(id=name, effective=at, recorded=at, base=base, group="g", **more)
 
 
 SAID = ConsentTest()

@@ -166,7 +166,7 @@ class Cell:
         self.evidence = evidence
         self.vocabulary = vocabulary
         self.quoted = _Quoted(self.get)
-        self._fits: dict[EvidenceNeed, tuple[EvidenceItem, ...]] = {}
+        self._fits: dict[EvidenceNeed, tuple[tuple[EvidenceItem, Truth], ...]] = {}
 
     def atom(self, atom: Atom) -> Truth:
         """Answer one question to one fact."""
@@ -185,25 +185,40 @@ class Cell:
             return _UNKNOWN
         return Truth.HUMAN if answer.state is ConsentState.REVIEW else _FALSE
 
-    def fits(self, need: EvidenceNeed) -> bool:
-        """Say whether fitting evidence is on file."""
-        return need.type in self.evidence and bool(self.fitting(need))
+    def fits(self, need: EvidenceNeed) -> Truth:
+        """Say whether fitting evidence is on file; unknown where only an unknown fact leaves that open."""
+        if need.type not in self.evidence:
+            return _FALSE
+        return max((fit for _, fit in self._items(need)), default=_FALSE)
 
     def fitting(self, need: EvidenceNeed) -> tuple[EvidenceItem, ...]:
         """Return the items on file that fit a need, in the order given."""
+        return tuple(item for item, fit in self._items(need) if fit is _TRUE)
+
+    def unmatched(self, need: EvidenceNeed) -> set[str]:
+        """Name the facts that leave open whether evidence on file fits."""
+        kind = self.vocabulary.evidence.get(need.type)
+        open_ = [item for item, fit in self._items(need) if fit is _UNKNOWN]
+        return {
+            _COMPARED.get(key) or _WITHIN[key]
+            for item in open_ for key in (kind.match if kind else ())
+            if self._matches(key, item.scope.get(key)) is _UNKNOWN
+        }  # fmt: skip
+
+    def _items(self, need: EvidenceNeed) -> tuple[tuple[EvidenceItem, Truth], ...]:
         known = self._fits.get(need)
         if known is None:
             kind = self.vocabulary.evidence.get(need.type)
-            items = self.evidence.get(need.type, ())
-            known = tuple(i for i in items if kind is not None and self._item_fits(i, need, kind))
+            items = self.evidence.get(need.type, ()) if kind else ()
+            known = tuple((item, self._item_fits(item, need, kind)) for item in items) if kind else ()
             self._fits[need] = known
         return known
 
-    def _item_fits(self, item: EvidenceItem, need: EvidenceNeed, kind: EvidenceType) -> bool:
+    def _item_fits(self, item: EvidenceItem, need: EvidenceNeed, kind: EvidenceType) -> Truth:
         day = self.facts[DAY]
         assert isinstance(day, date)
         age = (day - item.issued_on).days
-        return (
+        in_order = (
             item.state is EvidenceState.VERIFIED
             and item.valid_from <= day
             and (item.valid_until is None or day <= item.valid_until)
@@ -212,24 +227,27 @@ class Cell:
             and all(item.properties.get(name) in wanted for name, wanted in need.properties)
             and all(age <= most for most in (need.max_age_days, kind.max_age_days) if most is not None)
             and all(age >= least for least in (need.min_age_days, kind.min_age_days) if least is not None)
-            and all(self._matches(key, item.scope.get(key)) for key in kind.match)
         )
+        if not in_order:
+            return _FALSE
+        return min((self._matches(key, item.scope.get(key)) for key in kind.match), default=_TRUE)
 
-    def _matches(self, key: str, covered: frozenset[str] | None) -> bool:
-        if covered is None:
-            return False
+    def _matches(self, key: str, covered: frozenset[str] | None) -> Truth:
+        fact = _COMPARED.get(key) or _WITHIN.get(key)
+        if covered is None or fact is None:
+            return _FALSE
+        given = self.get(fact)
+        if given is None:
+            return _UNKNOWN
         if key in _COMPARED:
-            given = self.get(_COMPARED[key])
-            return isinstance(given, str) and given in covered
-        fact = _WITHIN.get(key)
-        given = self.get(fact) if fact else None
-        if fact is None or given is None:
-            return False
+            return truth(isinstance(given, str) and given in covered)
         definition = self.vocabulary.facts.get(fact)
         name = "place" if fact == "destination" else definition.taxonomy if definition else None
         taxonomy = self.vocabulary.taxonomies.get(name or "")
         terms = given if isinstance(given, frozenset) else frozenset({given}) if isinstance(given, str) else None
-        return terms is not None and all(related(term, covered, taxonomy) is _TRUE for term in terms)
+        if terms is None:
+            return _UNKNOWN
+        return min((related(term, covered, taxonomy) for term in terms), default=_TRUE)
 
 
 def consent_context(facts: Mapping[str, Value], vocabulary: Vocabulary) -> ConsentContext:

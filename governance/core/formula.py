@@ -142,7 +142,7 @@ class Situation(Protocol):
     def atom(self, atom: Atom) -> Truth:
         """Answer one question to one fact."""
 
-    def fits(self, need: EvidenceNeed) -> bool:
+    def fits(self, need: EvidenceNeed) -> Truth:
         """Say whether fitting evidence is on file."""
 
     def said(self, test: ConsentTest) -> Truth:
@@ -285,7 +285,7 @@ def value(node: Node, situation: Situation) -> Truth:  # noqa: PLR0911 - one ret
         case Leaf():
             return _signed(situation.atom(node.atom), negated=node.negated)
         case Paper():
-            return Truth.TRUE if situation.fits(node.need) is not node.negated else Truth.FALSE
+            return _signed(situation.fits(node.need), negated=node.negated)
         case Said():
             return _signed(situation.said(node.test), negated=node.negated)
         case Every():
@@ -296,7 +296,8 @@ def value(node: Node, situation: Situation) -> Truth:  # noqa: PLR0911 - one ret
             return value(node.member, situation) or Truth.HUMAN
         case Found():
             found = value(node.member, situation)
-            return Truth.TRUE if found is Truth.HUMAN and situation.fits(node.finding) else found
+            closed = found is Truth.HUMAN and situation.fits(node.finding) is Truth.TRUE
+            return Truth.TRUE if closed else found
         case LastResort():
             return value(node.ordinary, situation) or value(node.last, situation)
         case _:

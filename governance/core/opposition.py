@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from governance.core.cell import Cell
 from governance.core.facts import Vocabulary
-from governance.core.formula import InForce, Leaf, Node, in_force, leaves_of
+from governance.core.formula import InForce, Leaf, Node, Paper, in_force, leaves_of
 from governance.core.regime import CompiledRegime, Ruled
 from governance.core.rules import Gate, Rule
 from governance.core.truth import Truth, negate
@@ -33,13 +33,13 @@ class Against:
         rules: rules with their own truth.
         may_govern: whether the regime governs is open.
         may_leave: whether the data leave its territory is open, and matters.
-        open: questions to facts inside rules that are unknown (an unanswered one is a missing fact).
+        open: questions to facts and evidence inside rules that are unknown (an unanswered one is a missing fact).
     """
 
     rules: tuple[tuple[Rule, Truth], ...]
     may_govern: bool = False
     may_leave: bool = False
-    open: tuple[Leaf, ...] = ()
+    open: tuple[Leaf | Paper, ...] = ()
 
 
 class Opposing:
@@ -151,6 +151,6 @@ class Opposing:
             may_leave=truths["leaves", ""] is Truth.UNKNOWN and not through,
             open=tuple(dict.fromkeys(
                 leaf for node in unknown for leaf in leaves_of(node)
-                if isinstance(leaf, Leaf) and not isinstance(leaf.atom, InForce)
+                if isinstance(leaf, Paper) or (isinstance(leaf, Leaf) and not isinstance(leaf.atom, InForce))
             )),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from governance.core.cell import Cell, key_of
 from governance.core.docket import Place, Verdict
 from governance.core.engine import Entry
 from governance.core.facts import Vocabulary
-from governance.core.formula import Node, value
+from governance.core.formula import Node, Paper, value
 from governance.core.reads import Reads, of_subject
 from governance.core.reliance import Reliance
 from governance.core.rules import Gate, Rule
@@ -32,6 +32,9 @@ ENGINE = "safe-conduct"
 Ordered: TypeAlias = tuple[tuple[str, int, str], Reason]
 """A reason with where it stands among those of one cell: regime, gate, rule."""
 
+_ON_FILE = {
+    Truth.TRUE: "on file", Truth.UNKNOWN: "on file, but it is not known whether it fits", Truth.FALSE: "not on file",
+}  # fmt: skip
 _place_of = itemgetter(0)
 _GATE_ORDER = {gate: number for number, gate in enumerate(Gate)}
 
@@ -119,7 +122,7 @@ def _facts(reads: Reads, cell: Cell) -> tuple[tuple[str, str], ...]:
     quoted = cell.quoted
     facts = [quoted[key] for key in reads.keys]
     if reads.needs:
-        facts += [(f"evidence {n.type}", "on file" if cell.fits(n) else "not on file") for n in reads.needs]
+        facts += [(f"evidence {n.type}", _ON_FILE[cell.fits(n)]) for n in reads.needs]
     if reads.consent:
         facts.append(("consent", cell.answer.state.value))
     return tuple(sorted(set(facts)) if reads.needs or reads.consent else facts)
@@ -130,7 +133,13 @@ def missing_facts(entry: Entry, cell: Cell, *, kept: bool) -> set[str]:
     if entry.compiled.value(cell, kept=kept) not in (Truth.UNKNOWN, Truth.HUMAN):
         return set()
     against = entry.against(cell, denied=False, kept=kept)
-    return {key_of(leaf.atom) for leaf in against.open if cell.atom(leaf.atom) is Truth.UNKNOWN}
+    missing: set[str] = set()
+    for leaf in against.open:
+        if isinstance(leaf, Paper):
+            missing |= cell.unmatched(leaf.need)
+        elif cell.atom(leaf.atom) is Truth.UNKNOWN:
+            missing.add(key_of(leaf.atom))
+    return missing
 
 
 def merge(raw: Iterable[tuple[Place, Ordered]], parts: Sequence[str], places: Iterable[Place]) -> tuple[Reason, ...]:

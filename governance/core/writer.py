@@ -13,7 +13,7 @@ Example (what is written for "purpose is care, and the destination lies inside o
     def f(get, fits, said):
         v0 = m0[get(k0)]
         v1 = m1[get(k1)]
-        return v0 & 1 and (v1 & 1 or fits(n0))
+        return v0 & 1 and (v1 & 1 or (fits(n0) >= 3))
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from governance.core.truth import Truth, negate
 __all__ = ["Bits", "Question", "write", "write_bits"]
 
 Get: TypeAlias = Callable[[str], Value | None]
-Fits: TypeAlias = Callable[[EvidenceNeed], bool]
+Fits: TypeAlias = Callable[[EvidenceNeed], Truth]
 Consented: TypeAlias = Callable[[ConsentTest], Truth]
 
 
@@ -107,7 +107,7 @@ class _Writer:
                 return self._leaf(node, level)
             case Paper():
                 name = f"fits(n{self.needs.setdefault(node.need, len(self.needs))})"
-                return f"(not {name})" if node.negated else name
+                return f"({_signed(name, level) if node.negated else f'{name} >= {int(level)}'})"
             case Said():
                 name = f"said(c{self.tests.setdefault(node.test, len(self.tests))})"
                 return f"({_signed(name, level) if node.negated else f'{name} >= {int(level)}'})"
@@ -144,7 +144,7 @@ class _Writer:
         inner = self.expression(node.member, level)
         if level is not Truth.TRUE:
             return inner
-        finding = f"fits(n{self.needs.setdefault(node.finding, len(self.needs))})"
+        finding = f"fits(n{self.needs.setdefault(node.finding, len(self.needs))}) == 3"
         return _or([inner, _and([finding, self.expression(node.member, Truth.HUMAN)])])
 
     def function(self, result: str, vocabulary: Vocabulary) -> Callable[..., int]:

@@ -120,7 +120,7 @@ class OutputCheck:
                 plain = text if text.isascii() else normalise(text)
                 yield plain.replace(_XHTML, "")
         for match in _BASE64_FIELD.finditer(data):
-            yield base64.b64decode(match[1]).decode("utf-8", "replace")
+            yield _opened(match[1].decode()) or ""
 
     def _leftovers(self, pieces: Iterable[str], known: Known) -> Iterator[Finding]:
         for piece in pieces:
@@ -187,11 +187,21 @@ def _resources(value: Json) -> Iterator[dict[str, Json]]:
             yield entry["resource"]
 
 
+def _opened(data: str) -> str | None:
+    """Return the text of base64, or None if it is none."""
+    try:
+        return base64.b64decode(data, validate=True).decode("utf-8", "replace")
+    except ValueError:
+        return None
+
+
 def _find(value: Json, finding: Finding, path: str) -> str | None:
     if isinstance(value, dict):
         for key, item in value.items():
             deeper = f"{path}.{key}" if path else key
             if finding.piece is None and key == finding.key:
+                return deeper
+            if key == "data" and isinstance(item, str) and _opened(item) == finding.piece:
                 return deeper
             found = _find(item, finding, deeper)
             if found is not None:

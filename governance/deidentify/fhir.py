@@ -9,7 +9,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -37,6 +37,7 @@ class LeftOut(StrEnum):
     NO_RULE = "no rule names its type"
     OTHER_SUBJECT = "it points at another subject, or at one that is not in the input"
     CANNOT_CHANGE = "it carries a modifier that no rule knows"
+    WITHHELD = "its part was not permitted, or the patient's consent holds it back"
 
 
 class Linking(StrEnum):
@@ -149,6 +150,7 @@ def transform_bundle(
     cleaner: TextCleaner | None = None,
     linking: Linking = Linking.URN,
     ordinal: int = 1,
+    goes: Callable[[Mapping[str, Json]], bool] | None = None,
 ) -> Transformed:
     """Transform the record of one subject (or resources that belong to nobody).
 
@@ -160,6 +162,8 @@ def transform_bundle(
         cleaner: cleans free text where the profile lets text cross; without one, text is removed.
         linking: how references are written.
         ordinal: number of the record in the input, for errors.
+        goes: whether a resource may go at all (its part, the patient's consent); by default every one. What
+            stays behind is still looked through for identifying values.
 
     Raises:
         InputError: the Bundle is broken or holds several patients.
@@ -169,7 +173,12 @@ def transform_bundle(
     if sum(resource["resourceType"] == "Patient" for resource in resources) > 1:
         raise InputError("a record holds one patient", where=f"{ordinal}/Bundle/entry", hint="split it by patient")
     known = known_values(plan, resources)
-    entries, left_out = _admit(plan, found)
+    going = found if goes is None else [pair for pair in found if goes(pair[0])]
+    entries, left_out = _admit(plan, going)
+    for resource, _ in found:
+        if goes is not None and not goes(resource):
+            held = (_type_name(str(resource["resourceType"])), LeftOut.WITHHELD)
+            left_out[held] = left_out.get(held, 0) + 1
     refused: set[int] = set()
     while True:
         admitted = [entry for n, entry in enumerate(entries) if n not in refused]

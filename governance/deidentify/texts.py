@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from html import escape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ _BLOCKS = frozenset({"p", "div", "br", "ul", "ol", "li", "table", "tbody", "thea
                      "h4", "h5", "h6", "dl", "dt", "dd", "blockquote", "pre", "hr"})  # fmt: skip
 _EMPTY = frozenset({"br", "hr"})
 _SILENT = frozenset({"script", "style", "head", "title", "object", "iframe"})
+_MEDIA = re.compile(r"[a-z]+/[a-z0-9.+-]{1,40}")
 _LONGEST = 4 * 1024 * 1024
 """Longest text that is scrubbed, in characters; longer ones are removed."""
 
@@ -150,13 +152,14 @@ def scrub_attachment(value: Json, subject: Subject) -> Json:
     """
     if type(value) is not dict:
         return None
-    media = value.get("contentType")
+    declared = value.get("contentType")
+    media = declared.partition(";")[0].strip().lower() if type(declared) is str else ""
     out: dict[str, Json] = {}
-    if type(media) is str and media.isascii() and len(media) < 64 and not subject.known.appears_in(media):
-        out["contentType"] = media.partition(";")[0].strip()
-    data = _scrub_data(value.get("data"), media, subject)
-    if data is not None:
-        out["contentType"], out["data"] = f"{out['contentType']}; charset=utf-8", data
+    if _MEDIA.fullmatch(media) and not subject.known.appears_in(media):
+        out["contentType"] = media
+        data = _scrub_data(value.get("data"), media, subject)
+        if data is not None:
+            out["contentType"], out["data"] = f"{media}; charset=utf-8", data
     title = value.get("title")
     if type(title) is str and subject.scrub is not None:
         out["title"] = subject.scrub(title)

@@ -22,8 +22,11 @@ from audit.note import LogSigner
 from audit.read import LogReader
 from audit.writer import Writer
 from governance.access import load_access
-from governance.core.rules import Confidence
-from governance.deidentify.plan import load_plans
+from governance.core.rules import Confidence, PolicySet
+from governance.deidentify.plan import Plan, compile_plan
+from governance.deidentify.profile import load_profile
+from governance.deidentify.records import load_categories
+from governance.deidentify.words import load_words
 from governance.errors import (
     ConflictError,
     FaultError,
@@ -88,7 +91,15 @@ def load(settings: Settings) -> Policies:
     if loaded.policies is None:
         faults = [d for d in loaded.diagnostics if d.severity == "error"]
         raise InputError("the policies are not usable; nothing is decided under them", diagnostics=faults)
-    return Policies(policies=loaded.policies, plans=load_plans(settings.policies / "deidentification"))
+    profiles = settings.policies / "deidentification"
+    plans = _plans(profiles, loaded.policies)
+    return Policies(policies=loaded.policies, plans=plans, categories=load_categories(profiles))
+
+
+def _plans(folder: Path, policies: PolicySet) -> Mapping[str, Plan]:
+    """Compile the plan of every profile that the policy set knows; ``as-is`` changes nothing and has none."""
+    words = load_words(folder)
+    return {name: compile_plan(load_profile(folder, name), words) for name in policies.profiles if name != "as-is"}
 
 
 @contextmanager
@@ -144,7 +155,7 @@ class _Log:
             lines = draft.subjects(result)
             return {ref: line for ref, line in lines.items() if self._keys.subject_key(draft.tenant, ref) is not None}
 
-        logged = LogDraft[T](kind=str(draft.kind), tenant=draft.tenant, policy=draft.policy, shared=draft.shared,
+        logged: LogDraft[T] = LogDraft(kind=str(draft.kind), tenant=draft.tenant, policy=draft.policy, shared=draft.shared,
                              subjects=subjects)  # fmt: skip
         with _translating():
             result, receipt = self._writer.record(logged, work)

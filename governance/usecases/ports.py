@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 from governance.access import AccessTable
 from governance.core.rules import PolicySet
 from governance.deidentify.plan import Plan
+from governance.deidentify.records import Categories
 from governance.keys import KeyStore
 from governance.settings import Settings
 
@@ -118,10 +119,11 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """The active set and the de-identification plans that go with it."""
+    """The active set, the de-identification plans that go with it, and what codes say about categories."""
 
     policies: PolicySet
     plans: Mapping[str, Plan]
+    categories: Categories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from governance.access import Action, Caller
 from governance.core.decide import decide
 from governance.core.ruling import Effect, Ruling
+from governance.deidentify.profile import BaseRules
 from governance.errors import FaultError, InputError
 from governance.store.consents import recheck_consents
 from governance.store.decisions import digest_of, insert_release
@@ -29,8 +30,8 @@ from governance.store.ledger import reserve
 from governance.store.requests import RequestDocument, parse_request
 from governance.usecases.decide import Decided, Recording, line_of, people_allowed, record_ruling
 from governance.usecases.ports import House, Kind
-from governance.usecases.survey import Survey, join_parts, survey_records
-from governance.usecases.transform import Made, transform_records
+from governance.usecases.survey import PartFilter, Survey, registered_parts, survey_records
+from governance.usecases.transform import Made, Work, transform_records
 
 __all__ = ["Released", "Tick", "release"]
 
@@ -85,13 +86,17 @@ def release(house: House, caller: Caller, source: Path, raw: bytes | Mapping[str
                          hint="leave out `carry` and `dry_run`")  # fmt: skip
     if request.subjects.count is not None:
         raise InputError("a release names its people", where="subjects", hint="say `cohort` or `ids`")
-    survey = survey_records(house, caller, source, progress)
+    survey = survey_records(house, caller, source, _base(house), progress)
     gathered, ruling = _rule(house, caller, request, survey)
     if ruling.effect is not Effect.PERMIT:
         recording = Recording(kind=Kind.DECISION, key=key)
         return Released(decided=record_ruling(house, caller, request, gathered, ruling, recording), summary=None)
     with _workshop(out) as folder:
-        made = transform_records(house, caller, source, survey, gathered, ruling, folder, progress)
+        made = transform_records(Work(
+            house=house, caller=caller, source=source, survey=survey, gathered=gathered, ruling=ruling,
+            parts=_part_filter(house, caller, gathered), base=_base(house), purpose=request.purpose or "",
+            folder=folder, progress=progress,
+        ))  # fmt: skip
         return _hand_out(house, caller, request, gathered, ruling, made, folder, out, key=key)
 
 
@@ -104,9 +109,20 @@ def _rule(house: House, caller: Caller, request: RequestDocument, survey: Survey
     if not gathered.refs:
         raise InputError("none of these records belongs to a registered patient whom it names", where="subjects",
                          hint="register the patients with the identifiers in their records")  # fmt: skip
-    facts = replace(gathered.facts, parts=join_parts(gathered.facts.parts, survey, policies.vocabulary))
-    gathered = replace(gathered, facts=facts)
-    return gathered, decide(policies, gathered.question, facts, now)
+    return gathered, decide(policies, gathered.question, gathered.facts, now)
+
+
+def _base(house: House) -> BaseRules:
+    """Return what FHIR R4's elements are; every profile has the same."""
+    for plan in house.current().plans.values():
+        return plan.profile.base
+    raise InputError("the policies have no de-identification profile", where="policies/deidentification")
+
+
+def _part_filter(house: House, caller: Caller, gathered: Gathered) -> PartFilter:
+    current = house.current()
+    registered = registered_parts(house, caller, gathered.facts.shared.get("dataset"))
+    return PartFilter(current.categories, current.policies.vocabulary, gathered.facts.parts, registered)
 
 
 def _hand_out(house: House, caller: Caller, request: RequestDocument, gathered: Gathered, ruling: Ruling, made: Made,

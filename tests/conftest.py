@@ -1,4 +1,8 @@
-"""What every room's tests share: the data that stays outside the repository, and how Hypothesis searches."""
+"""What every room's tests share: the data that stays outside the repository, and how Hypothesis searches.
+
+Profile `ci` is deterministic and bounded, and does not shrink (a failing example is named as drawn); `long`
+searches on its own and shrinks: `HYPOTHESIS_PROFILE=long`.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,23 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "ci",
     derandomize=True,
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 settings.register_profile(
     "long",
     settings.get_profile("ci"),
     derandomize=False,
     max_examples=3000,
+    phases=tuple(Phase),
     deadline=timedelta(seconds=20),
     print_blob=True,
 )

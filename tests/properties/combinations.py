@@ -8,15 +8,14 @@ but outside_scope: among those regimes whose outside_scope is false, because ano
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 
 from governance.core.rules import Force, Gate
 from governance.core.ruling import Effect
 from governance.core.truth import Truth
-from tests.properties.worlds import AT, Case, World
+from tests.properties.worlds import Case, World
 from tests.reference.answers import Cell, F, T, condition
-from tests.reference.evaluator import ReferenceRuling, refusal, reference_decide
+from tests.reference.evaluator import ReferenceRuling, refusal
 from tests.reference.regimes import answer_regime, outside, rule_value, rules_of
 
 Combination = tuple[Gate, Truth, Effect]
@@ -63,18 +62,6 @@ def combinations_of(world: World, case: Case, ruling: ReferenceRuling) -> list[C
         return []
     values = gate_values(world, case, ruling.deciding[0].cell)
     return [(gate, value, ruling.effect) for gate, value in values.items()]
-
-
-def count(made: Iterable[World]) -> tuple[Counter[Combination], int]:
-    """Count the combinations over worlds, and the cases."""
-    table: Counter[Combination] = Counter()
-    cases = 0
-    for world in made:
-        for case in world.cases:
-            ruling = reference_decide(world.policies, case.question, case.facts, AT)
-            table.update(combinations_of(world, case, ruling))
-            cases += 1
-    return table, cases
 
 
 def rendered(table: Counter[Combination], cases: int) -> str:

@@ -266,6 +266,9 @@ class Scene:
             max_age_days=dice.number(50, 300) if dice.chance(0.3) else None,
             min_age_days=dice.number(1, 30) if dice.chance(0.2) else None,
         )  # fmt: skip
+        on_file = any(e.type == kind and e.state is EvidenceState.VERIFIED for e in self.evidence)
+        if on_file and dice.chance(0.5):
+            return need
         if wanted is T and kind != "sized":
             self.evidence.append(self.item(kind, fits=True))
         elif wanted is U and kind != "sized":

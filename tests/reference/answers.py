@@ -215,7 +215,7 @@ def item_fits(cell: Cell, item: EvidenceItem, need: EvidenceNeed) -> Answer:
         all(age <= days for days in oldest),
         all(age >= days for days in youngest),
     ]
-    return every([*(Answer(truth(t)) for t in tests), *(scope_fits(cell, item, key) for key in kind.match)])
+    return every(scope_fits(cell, item, key) for key in kind.match) if all(tests) else FALSE
 
 
 def need_met(cell: Cell, need: EvidenceNeed) -> Answer:

@@ -174,9 +174,9 @@ def own_regimes(policies: PolicySet, regimes: list[Regime], origin: str) -> list
     return [r for r in regimes if r.force is Force.LAW and at_or_below(policies, origin, r.territory)]
 
 
-def covered(policies: PolicySet, regimes: list[Regime], place: str, cell: Cell) -> bool:
+def covered(policies: PolicySet, place: str, cell: Cell) -> bool:
     entries = [e for e in policies.no_regime if e.span.holds(cell.day) is T]
-    return bool(own_regimes(policies, regimes, place)) or any(
+    return bool(own_regimes(policies, list(policies.regimes), place)) or any(
         at_or_below(policies, place, frozenset({e.place})) for e in entries
     )
 
@@ -206,7 +206,7 @@ def cell_value(policies: PolicySet, regimes: list[Regime], cell: Cell) -> CellVa
         value = min(value, affirmed)
     if residence is None:
         value = min(value, U)
-    elif not covered(policies, regimes, residence, cell):
+    elif not covered(policies, residence, cell):
         is_covered = False
     return CellValue(value=value, covered=is_covered)
 
@@ -498,6 +498,7 @@ def reference_decide(policies: PolicySet, question: Question, facts: Facts, at: 
         effect=verdict.effect,
         refer=verdict.refer,
         subjects_out=sum(c.size for c in facts.classes),
+        parts_withheld=tuple(part.id for part in facts.parts),
         missing=frozenset(missing_facts(asked, cells)) if verdict.refer is not None else frozenset(),
         duties=frozenset(denied_duties(asked, cells)),
         deciding=tuple(cells),

@@ -18,7 +18,6 @@ from governance.core.rules import Force, Gate, Regime, Rule
 from tests.reference.answers import Answer, Cell, F, H, U, condition, consent_test, fact_test, in_terms, item_fits
 from tests.reference.regimes import (
     answer_regime,
-    exception,
     exists,
     ground,
     ground_or_mechanism,
@@ -28,6 +27,7 @@ from tests.reference.regimes import (
     requirement,
     review_cap,
     rules_of,
+    stays,
 )
 
 CONSENT = "subject.consent_state"
@@ -85,7 +85,6 @@ VALUES = {
     Gate.MECHANISM: ground_or_mechanism,
     Gate.REQUIREMENT: requirement,
     Gate.REVIEW: review_cap,
-    Gate.EXCEPTION: exception,
 }
 
 
@@ -95,7 +94,7 @@ def of_regime(cell: Cell, regime: Regime) -> set[str]:
     if value.value not in (U, H):
         return set()
     found = of_condition(cell, regime.governs) if condition(cell, regime.governs, helps=False).value is U else set()
-    if regime.territory and regime.force is not Force.GUIDANCE:
+    if regime.force is not Force.GUIDANCE and stays(cell, regime).value is U:
         found |= set().union(*(a.missing for a in inside(cell, regime)))
     for gate, evaluate in VALUES.items():
         for rule in rules_of(regime, gate):

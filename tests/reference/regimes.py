@@ -251,24 +251,21 @@ def grounds_of(regime: Regime) -> list[Rule | None]:
     return [None] if Gate.GROUND in regime.silent_on else list(rules_of(regime, Gate.GROUND))
 
 
-def path(cell: Cell, regime: Regime, basis: Rule | None, *, last_resort: bool) -> Answer:
-    stands = TRUE if basis is None else ground(cell, basis)
-    name = None if basis is None else basis.id
-    if Gate.MECHANISM in regime.silent_on:
-        carried = TRUE
-    else:
-        ways = [
-            both(ground_or_mechanism(cell, m), demands(cell, regime, m.id))
-            for m in rules_of(regime, Gate.MECHANISM)
-            if m.last_resort is last_resort and goes_with(m, name)
-        ]
-        carried = either(stays(cell, regime), *ways)
-    own = TRUE if name is None else demands(cell, regime, name)
-    return both(stands, demands(cell, regime, None), own, carried)
-
-
 def tier(cell: Cell, regime: Regime, *, last_resort: bool) -> Answer:
-    return some(path(cell, regime, basis, last_resort=last_resort) for basis in grounds_of(regime))
+    """Return the maximum over grounds of path(g, tier)."""
+    at_home, general = stays(cell, regime), demands(cell, regime, None)
+    mechanisms = [m for m in rules_of(regime, Gate.MECHANISM) if m.last_resort is last_resort]
+    ways = [(m, both(ground_or_mechanism(cell, m), demands(cell, regime, m.id))) for m in mechanisms]
+    paths = []
+    for basis in grounds_of(regime):
+        name = None if basis is None else basis.id
+        stands = TRUE if basis is None else ground(cell, basis)
+        own = TRUE if name is None else demands(cell, regime, name)
+        carried = either(at_home, *(value for m, value in ways if goes_with(m, name)))
+        if Gate.MECHANISM in regime.silent_on:
+            carried = TRUE
+        paths.append(both(stands, general, own, carried))
+    return some(paths)
 
 
 def last_resort_opens(cell: Cell, regime: Regime) -> bool:
@@ -353,7 +350,7 @@ def chosen_path(candidates: list[Path]) -> Path:
     def rank(one: Path) -> tuple[int, int, tuple[str, str]]:
         own = [r for r in (one.ground, one.mechanism) if r is not None]
         known = min((int(r.confidence) for r in own), default=9)
-        kinds = duty_types([*own, *one.requirements])
+        kinds = duty_types([*own, *(r for r in one.requirements if r.rests_on)])
         ids = (one.ground.id if one.ground else "", one.mechanism.id if one.mechanism else "")
         return (-known, len(kinds), ids)
 
@@ -381,45 +378,43 @@ def owed(cell: Cell, regime: Regime) -> list[Owed]:
     governs = condition(cell, regime.governs, helps=False).value
     if governs is F:
         return []
-    sure = governs is T
-    result: list[Owed] = []
-
-    def add(rule: Rule, *, certain: bool) -> None:
-        result.extend(Owed(duty=d, rule=rule.id, certain=certain and sure) for d in rule.duties)
-
-    for rule in rules_of(regime, Gate.DUTY):
-        value = base(cell, rule, helps=False).value
-        if value is not F:
-            add(rule, certain=value is T)
-    if regime.force is Force.GUIDANCE:
-        return result
     exits = [r for r in rules_of(regime, Gate.OUTSIDE_SCOPE) if outside_scope(cell, r).value is T]
-    possible = [r for r in rules_of(regime, Gate.OUTSIDE_SCOPE) if outside_scope(cell, r).value is not F]
-    if exits:
-        best_exit = min(exits, key=lambda r: (-int(r.confidence), len(duty_types([r])), r.id))
-        result.clear()
-        add(best_exit, certain=False)
-        return result
+    if exits and regime.force is not Force.GUIDANCE:
+        one = min(exits, key=lambda r: (-int(r.confidence), len(duty_types([r])), r.id))
+        brought = [(one, False)]
+    else:
+        brought = [(rule, value is T) for rule, value in owed_anyway(cell, regime) if value is not F]
+        brought += relied_on(cell, regime)
+    return [
+        Owed(duty=d, rule=rule.id, certain=certain and governs is T) for rule, certain in brought for d in rule.duties
+    ]
+
+
+def owed_anyway(cell: Cell, regime: Regime) -> list[tuple[Rule, Truth]]:
+    return [(rule, base(cell, rule, helps=False).value) for rule in rules_of(regime, Gate.DUTY)]
+
+
+def relied_on(cell: Cell, regime: Regime) -> list[tuple[Rule, bool]]:
+    """Return the path relied on, its requirements and the exceptions that opened it; certain or not."""
+    if regime.force is Force.GUIDANCE:
+        return []
     ways = paths(cell, regime)
     true_ways = [w for w in ways if w.value is T]
     if not true_ways:
-        return result
+        return []
     way = chosen_path(true_ways)
-    only = len(ways) == 1 and not possible
-    for rule in (way.ground, way.mechanism):
-        if rule is not None:
-            add(rule, certain=only)
+    may_leave = any(outside_scope(cell, r).value is not F for r in rules_of(regime, Gate.OUTSIDE_SCOPE))
+    only = len(ways) == 1 and not may_leave
+    found = [(rule, only) for rule in (way.ground, way.mechanism) if rule is not None]
+    opened: list[Rule] = []
     for rule in way.requirements:
-        add(rule, certain=only and not_applying(cell, rule).value is F)
-        free = requirement(cell, rule, with_exceptions=False).value
-        for e in defeating(cell, rule, free=free):
-            add(e, certain=False)
+        found.append((rule, only and not_applying(cell, rule).value is F))
+        opened += defeating(cell, rule, free=requirement(cell, rule, with_exceptions=False).value)
     for gate in (Gate.PROHIBITION, Gate.REVIEW):
         for rule in rules_of(regime, gate):
             free = not_base(cell, rule, helps=False, unless=sure_unless(cell, rule)).value
-            for e in defeating(cell, rule, free=free):
-                add(e, certain=False)
-    return result
+            opened += defeating(cell, rule, free=free)
+    return [*found, *((e, False) for e in opened)]
 
 
 def rule_value(cell: Cell, rule: Rule) -> Truth:

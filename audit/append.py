@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from audit.build import Built
+from audit.build import Built, Instant, TenantKey
 from audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from audit.drafts import Receipt
 from audit.errors import LogBehindError, ProofError
@@ -26,6 +25,16 @@ from audit.tree import Frontier, Nodes, inclusion_path, leaf_hash, range_hash
 __all__ = ["Appending", "LogState", "check_state", "load_state"]
 
 _IN_LIMIT = 500
+_FEW = 20
+
+_READ_COUNTERS = select(counters.c.counter, counters.c.next).where(
+    counters.c.tenant == bindparam("tenant"), counters.c.counter.in_(bindparam("some", expanding=True))
+)
+_RAISE_COUNTER = (
+    update(counters)
+    .where(counters.c.tenant == bindparam("of"), counters.c.counter == bindparam("which"))
+    .values(next=bindparam("value"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +111,15 @@ class Appending:
 
     Attributes:
         at: the instant of the batch.
+        tenant_key: what the batch derived from the tenant's key.
         policy: policy digest last named.
     """
 
-    def __init__(self, state: LogState, at: datetime, second: TreeCosigner | None = None) -> None:
+    def __init__(
+        self, state: LogState, tenant_key: TenantKey, at: Instant, second: TreeCosigner | None = None
+    ) -> None:
         self._state, self._second = state, second
-        self.at = at
+        self.at, self.tenant_key = at, tenant_key
         self.policy = state.policy
         self._old = state.frontier.size
         self._frontier = Frontier(self._old, state.frontier.nodes)
@@ -127,12 +139,27 @@ class Appending:
         """Return the next number for each counter, counting what this batch has used."""
         ids = list(wanted)
         unread = [one for one in ids if one not in self._stored and one not in self._next]
+        if len(unread) <= _FEW:
+            self._read_few(connection, unread)
+            unread = []
         for at in range(0, len(unread), _IN_LIMIT):
-            some = unread[at : at + _IN_LIMIT]
-            ours = (counters.c.tenant == self._state.tenant) & counters.c.counter.in_(some)
-            found = connection.execute(select(counters.c.counter, counters.c.next).where(ours))
-            self._stored.update((row.counter, row.next) for row in found)
+            values = {"tenant": self._state.tenant, "some": unread[at : at + _IN_LIMIT]}
+            self._stored.update((row[0], row[1]) for row in connection.execute(_READ_COUNTERS, values))
         return {one: self._next.get(one, self._stored.get(one, 0)) for one in ids}
+
+    def _read_few(self, connection: Connection, unread: Iterable[bytes]) -> None:
+        """Read some counters on the driver itself: it happens for nearly every draft."""
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        cursor = raw.cursor()
+        for one in unread:
+            values = (self._state.tenant, one)
+            cursor.execute(f"SELECT next FROM log_counters WHERE tenant = {mark} AND counter = {mark}", values)  # noqa: S608
+            row = cursor.fetchone()
+            if row is not None:
+                self._stored[one] = row[0]
+        cursor.close()
 
     def append(self, built: Built) -> int:
         """Append an entry and return its index."""
@@ -173,9 +200,10 @@ class Appending:
         if fresh:
             rows = [{"tenant": tenant, "counter": one, "next": self._next[one]} for one in fresh]
             connection.execute(insert(counters), rows)
-        for one in self._next.keys() & self._stored.keys():
-            row = (counters.c.tenant == tenant) & (counters.c.counter == one)
-            connection.execute(update(counters).where(row).values(next=self._next[one]))
+        known = self._next.keys() & self._stored.keys()
+        if known:
+            rows = [{"of": tenant, "which": one, "value": self._next[one]} for one in known]
+            connection.execute(_RAISE_COUNTER, rows)
 
     def _write_tiles(self, connection: Connection) -> None:
         tenant, level, fresh = self._state.tenant, 0, []
@@ -204,7 +232,7 @@ class Appending:
     def _write_head(self, connection: Connection) -> None:
         size = self._frontier.size
         checkpoint = Checkpoint(origin=self.origin, size=size, root=self._frontier.root())
-        self._checkpoint = sign_checkpoint(checkpoint, self._state.signer, self._second, int(self.at.timestamp()))
+        self._checkpoint = sign_checkpoint(checkpoint, self._state.signer, self._second, self.at.seconds)
         tenant = self._state.tenant
         connection.execute(insert(checkpoints), {"tenant": tenant, "size": size, "note": self._checkpoint})
         head = {"size": size, "frontier": b"".join(self._frontier.nodes), "policy": self.policy}
@@ -221,10 +249,13 @@ class Appending:
             exists=True, policy=self.policy,
         )  # fmt: skip
 
+    def _node(self, level: int, number: int) -> bytes:
+        return self._nodes[level, number]
+
     def receipt(self, index: int) -> Receipt:
         """Return the receipt of an entry of this batch; its proof comes from the batch's own nodes."""
         size, at = self._frontier.size, index - self._old
-        path = inclusion_path(index, size, lambda level, number: self._nodes[level, number])
+        path = inclusion_path(index, size, self._node)
         return Receipt(
             index=index, size=size, entry=self._built[at].entry, hash=self._hashes[at], path=tuple(path),
             checkpoint=self._checkpoint,

@@ -17,11 +17,12 @@ from audit.canonical import canonical
 from audit.details import (
     LINES_MINIMUM,
     SHARED_MINIMUM,
-    counter_id,
     derive,
+    expand,
+    extract,
     key_id,
-    label,
     lines_context,
+    numbered_label,
     pad,
     salted_digest,
     seal,
@@ -33,12 +34,40 @@ from audit.entry import Entry, Kind, OneSubject, SubjectTree, TypeClass, check_p
 from audit.errors import DraftError, FormatError
 from audit.tree import leaf_hash, root_of
 
-__all__ = ["Built", "build", "check_draft", "subject_leaf"]
+__all__ = ["Built", "Instant", "TenantKey", "build", "check_draft", "subject_leaf"]
 
 T = TypeVar("T")
 _NAMES_POLICY = frozenset({Kind.DECISION, Kind.GRANT, Kind.RELEASE})
 _SALT = 16
 _OVERHEAD = 28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """The instant of a batch: ISO 8601 in UTC to the millisecond, and whole seconds since 1970."""
+
+    stamp: str
+    seconds: int
+
+    @classmethod
+    def of(cls, at: datetime) -> Instant:
+        """Return it for an aware datetime."""
+        at = at.astimezone(UTC)
+        stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return cls(stamp=stamp, seconds=int(at.timestamp()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantKey:
+    """What a batch derives from the tenant's key, once."""
+
+    shared: bytes
+    id: bytes
+
+    @classmethod
+    def derived(cls, key: bytes) -> TenantKey:
+        """Derive."""
+        return cls(shared=derive(key, b"shared"), id=key_id(key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +124,8 @@ def build(
     *,
     origin: str,
     keys: LogKeys,
-    at: datetime,
+    tenant_key: TenantKey,
+    at: Instant,
     last_policy: str | None,
     numbers: Callable[[Iterable[bytes]], Mapping[bytes, int]],
 ) -> Built:
@@ -105,8 +135,9 @@ def build(
         draft: the draft.
         result: what the work returned.
         origin: name of the log.
-        keys: where keys come from.
-        at: now (aware).
+        keys: where subjects' keys come from.
+        tenant_key: what was derived from the tenant's key.
+        at: now.
         last_policy: policy digest last named in this log.
         numbers: gives the next number for each counter, 0 if it was never used.
 
@@ -114,32 +145,28 @@ def build(
         DraftError: the details are outside the profile or too large.
     """
     kind = check_draft(draft)
-    at = at.astimezone(UTC)
-    tenant_key = keys.tenant_key(draft.tenant)
-    stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     shared = draft.shared(result) if callable(draft.shared) else draft.shared
     subjects = draft.subjects(result) if callable(draft.subjects) else draft.subjects
     digests = draft.digests(result) if callable(draft.digests) else draft.digests
     try:
         leaves, counters, unkeyed = _leaves(
-            kind, subjects, own=_own_keys(keys, draft.tenant, subjects), origin=origin, stamp=stamp, numbers=numbers
+            kind, subjects, own=_own_keys(keys, draft.tenant, subjects), origin=origin, stamp=at.stamp, numbers=numbers
         )
-        sealed = _seal_shared(
-            {"at": stamp, "details": shared, "kind": kind.value, "subjects": len(subjects), "unkeyed": unkeyed, "v": 1},
-            digests, key=tenant_key, origin=origin,
-        )  # fmt: skip
+        people = {"subjects": len(subjects), "unkeyed": unkeyed}
+        envelope = {"at": at.stamp, "details": shared, "kind": kind.value, "v": 1, **people}
+        sealed = _seal_shared(envelope, digests, key=tenant_key.shared, origin=origin)
     except FormatError as error:
         raise DraftError(f"details cannot be recorded: {error.message}", hint=error.hint) from error
     policy = draft.policy if draft.policy is not None else last_policy
     entry = Entry(
         type_class=type_class(kind),
-        hour=int(at.timestamp()) // 3600,
+        hour=at.seconds // 3600,
         details=sealed_hash(sealed),
         policy=policy,
         subjects=_people(leaves),
     )
     return Built(
-        entry=entry.to_bytes(), policy=policy, key=key_id(tenant_key), sealed=sealed,
+        entry=entry.to_bytes(), policy=policy, key=tenant_key.id, sealed=sealed,
         leaves=leaves, counters=counters,
     )  # fmt: skip
 
@@ -148,7 +175,7 @@ def _seal_shared(envelope: Lines, digests: Mapping[str, bytes], *, key: bytes, o
     salt = os.urandom(_SALT)
     salted = {name: salted_digest(salt, data).hex() for name, data in digests.items()}
     plaintext = canonical({**envelope, "digests": salted, "salt": salt.hex()})
-    return seal(derive(key, b"shared"), pad(plaintext, SHARED_MINIMUM), shared_context(origin))
+    return seal(key, pad(plaintext, SHARED_MINIMUM), shared_context(origin))
 
 
 def _own_keys(keys: LogKeys, tenant: str, subjects: Iterable[str]) -> dict[str, bytes]:
@@ -165,14 +192,15 @@ def _leaves(
     numbers: Callable[[Iterable[bytes]], Mapping[bytes, int]],
 ) -> tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, int], int]:
     """Return the leaves in label order, the counters' next values, and how many people had no key."""
-    counter = {name: counter_id(key) for name, key in own.items()}
+    extracted = {name: extract(key) for name, key in own.items()}
+    counter = {name: expand(one, b"counter") for name, one in extracted.items()}
     now = numbers(counter.values())
     leaves = []
-    for name, key in own.items():
+    for name, one in extracted.items():
         number = now[counter[name]]
-        own_label = label(key, number)
+        own_label = numbered_label(expand(one, b"label"), number)
         plaintext = canonical({"at": stamp, "kind": kind.value, "lines": subjects[name], "n": number, "v": 1})
-        sealed = seal(derive(key, b"lines"), pad(plaintext, LINES_MINIMUM), lines_context(origin, own_label))
+        sealed = seal(expand(one, b"lines"), pad(plaintext, LINES_MINIMUM), lines_context(origin, own_label))
         leaves.append((own_label, sealed))
     wanted = len(subjects)
     if wanted == 0 and type_class(kind) is TypeClass.FLOW:

@@ -12,8 +12,10 @@ Example:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
+
+import orjson
 
 from audit.errors import FormatError
 
@@ -25,6 +27,7 @@ MAX_INTEGER = 2**53 - 1
 """Largest integer, in size, that every JSON reader keeps exactly (RFC 8785 section 3.2.2.3)."""
 
 _MAX_DEPTH = 64
+_HINT = "use strings, integers below 2^53, true, false, null, arrays and objects with ASCII keys"
 
 
 def canonical(value: object) -> bytes:
@@ -33,11 +36,12 @@ def canonical(value: object) -> bytes:
     Raises:
         FormatError: the value holds something outside the profile; the message names the path, not the value.
     """
-    plain = _plain(value, "", 0)
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
+        return orjson.dumps(_plain(value, 0), option=orjson.OPT_SORT_KEYS)
+    except _OutsideProfileError as error:
+        path = f"/{_find(value)}"
+        raise FormatError(f"value at `{path}` {error.message}", hint=_HINT) from None
+    except orjson.JSONEncodeError as error:
         raise FormatError("a string holds half of a surrogate pair", hint="send text as valid UTF-8") from error
 
 
@@ -57,23 +61,65 @@ def parse_canonical(data: bytes) -> object:
     return value
 
 
-def _plain(value: object, path: str, depth: int) -> Json:
-    if depth > _MAX_DEPTH:
-        raise FormatError(f"nested deeper than {_MAX_DEPTH} levels")
-    if value is None or isinstance(value, str | bool):
-        return value
+class _OutsideProfileError(Exception):
+    """A value that the profile does not have."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def _plain(value: object, depth: int) -> Json:
+    """Return a copy in plain dictionaries and lists; orjson would take more than the profile has.
+
+    Exact types come first: nearly every value has one, and asking for a type is faster than for a protocol.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value  # type: ignore[return-value] # the exact type says so
+    if kind is dict:
+        return _members(value, depth)  # type: ignore[arg-type]
+    if isinstance(value, list | tuple):
+        return _elements(value, depth)
     if isinstance(value, int):
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise FormatError(f"integer at `{path or '/'}` is 2^53 or larger", hint="write it as a string")
-        return value
+            raise _OutsideProfileError("is an integer of 2^53 or more")
+        return int(value)
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str) or not key.isascii():
-                raise FormatError(f"a key under `{path or '/'}` is not an ASCII string")
-        return {key: _plain(member, f"{path}/{key}", depth + 1) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(member, f"{path}/{number}", depth + 1) for number, member in enumerate(value)]
-    raise FormatError(
-        f"value at `{path or '/'}` is a {type(value).__name__}, which canonical JSON does not have",
-        hint="use strings, integers, true, false, null, arrays and objects",
-    )
+        return _members(value, depth)
+    raise _OutsideProfileError(f"is a {kind.__name__}, which canonical JSON does not have")
+
+
+def _members(value: Mapping[object, object], depth: int) -> Json:
+    if depth == _MAX_DEPTH:
+        raise _OutsideProfileError(f"is nested deeper than {_MAX_DEPTH} levels")
+    members: dict[str, Json] = {}
+    for key, member in value.items():
+        if not isinstance(key, str) or not key.isascii():
+            raise _OutsideProfileError("has a key that is not an ASCII string")
+        members[key] = member if type(member) is str else _plain(member, depth + 1)
+    return members
+
+
+def _elements(value: Iterable[object], depth: int) -> Json:
+    if depth == _MAX_DEPTH:
+        raise _OutsideProfileError(f"is nested deeper than {_MAX_DEPTH} levels")
+    return [_plain(member, depth + 1) for member in value]
+
+
+def _find(value: object, depth: int = 0) -> str:
+    """Return the path of the first value outside the profile."""
+    members: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        members = value.items()
+    elif isinstance(value, list | tuple):
+        members = enumerate(value)
+    for key, member in members:
+        try:
+            _plain(member, depth + 1)
+        except _OutsideProfileError:
+            below = _find(member, depth + 1) if depth < _MAX_DEPTH else ""
+            return f"{key}/{below}".rstrip("/")
+    return ""

@@ -6,7 +6,6 @@ sizes only; digests are salted, so that a few facts cannot be guessed from them.
 
 from __future__ import annotations
 
-import hmac
 import os
 from hashlib import sha256
 
@@ -16,8 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from audit.errors import DraftError, ProofError
 
 __all__ = [
-    "KEY_LENGTH", "LINES_MINIMUM", "SHARED_MINIMUM", "counter_id", "derive", "key_id", "label", "lines_context", "pad",
-    "salted_digest", "seal", "sealed_hash", "shared_context", "unpad", "unseal",
+    "KEY_LENGTH", "LINES_MINIMUM", "SHARED_MINIMUM", "counter_id", "derive", "expand", "extract", "key_id", "label",
+    "lines_context", "numbered_label", "pad", "salted_digest", "seal", "sealed_hash", "shared_context", "unpad",
+    "unseal",
 ]  # fmt: skip
 
 KEY_LENGTH = 32
@@ -28,14 +28,37 @@ LINES_MINIMUM = 256
 """Smallest size class of one subject's lines."""
 _LARGEST = 1 << 24
 _NONCE = 12
+_NO_SALT = bytes(32)
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
+def extract(key: bytes) -> bytes:
+    """Take the first step of HKDF-SHA256 (RFC 5869 section 2.2) without salt.
+
+    Raises:
+        DraftError: the key is not 32 bytes long.
+    """
+    if len(key) != KEY_LENGTH:
+        raise DraftError("a key is not 32 bytes long")
+    return _hmac(_NO_SALT, key)
+
+
+def expand(extracted: bytes, purpose: bytes) -> bytes:
+    """Take the second step of HKDF-SHA256 (RFC 5869 section 2.3): 32 bytes, info = purpose."""
+    return _hmac(extracted, purpose + b"\x01")
+
+
+def _hmac(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104) with a key of at most 64 bytes; twice as fast here as setting up the library's."""
+    padded = key.ljust(64, b"\0")
+    inner = sha256(padded.translate(_INNER) + message).digest()
+    return sha256(padded.translate(_OUTER) + inner).digest()
 
 
 def derive(key: bytes, purpose: bytes) -> bytes:
     """Derive a 32-byte key: HKDF-SHA256 (RFC 5869) without salt, info = purpose."""
-    if len(key) != KEY_LENGTH:
-        raise DraftError("a key is not 32 bytes long")
-    extracted = hmac.digest(bytes(32), key, "sha256")
-    return hmac.digest(extracted, purpose + b"\x01", "sha256")
+    return expand(extract(key), purpose)
 
 
 def label(subject_key: bytes, number: int) -> bytes:
@@ -45,7 +68,12 @@ def label(subject_key: bytes, number: int) -> bytes:
         subject_key: the subject's key.
         number: 0 for the subject's first event.
     """
-    return hmac.digest(derive(subject_key, b"label"), number.to_bytes(8, "big"), "sha256")
+    return numbered_label(derive(subject_key, b"label"), number)
+
+
+def numbered_label(label_key: bytes, number: int) -> bytes:
+    """Return the label of an event under the key that was derived for labels."""
+    return _hmac(label_key, number.to_bytes(8, "big"))
 
 
 def counter_id(subject_key: bytes) -> bytes:
@@ -60,7 +88,7 @@ def key_id(tenant_key: bytes) -> bytes:
 
 def salted_digest(salt: bytes, data: bytes) -> bytes:
     """Return HMAC-SHA256(salt, data) under a fresh 128-bit salt."""
-    return hmac.digest(salt, data, "sha256")
+    return _hmac(salt, data)
 
 
 def shared_context(origin: str) -> bytes:

@@ -33,6 +33,7 @@ from audit.errors import ProofError
 from audit.stored import StoredTiles
 from audit.tables import checkpoints, counters, details, entries, heads, leaves
 from audit.tree import (
+    Nodes,
     consistency_path,
     inclusion_path,
     leaf_hash,
@@ -45,6 +46,8 @@ from audit.tree import (
 __all__ = ["AccountLine", "LogReader", "StoredEntry"]
 
 _PAGE = 512
+_NODES_KEPT = 50_000
+"""Tree nodes that a reader remembers, some 10 MB; they never change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +84,11 @@ class AccountLine:
 
 
 class LogReader:
-    """Reads one tenant's log; safe to use beside the writer."""
+    """Reads one tenant's log; safe to use beside the writer. Keep it: it remembers what proofs are made of."""
 
     def __init__(self, engine: Engine, tenant: str) -> None:
         self._engine, self._tenant = engine, tenant
+        self._nodes: Nodes = {}
 
     def size(self) -> int:
         """Return how many entries the log has."""
@@ -161,7 +165,7 @@ class LogReader:
             note = self._note(connection, size)
             if note is None:
                 raise ProofError(f"no checkpoint of size {size} was signed")
-            path = inclusion_path(index, size, StoredTiles(connection, self._tenant, size).node)
+            path = inclusion_path(index, size, self._tiles(connection, size).node)
             data = self._data(connection, index)
         return Receipt(index=index, size=size, entry=data, hash=leaf_hash(data), path=tuple(path), checkpoint=note)
 
@@ -176,7 +180,7 @@ class LogReader:
             new = size if new is None else new
             if new > size:
                 raise ProofError(f"the log has {size} entries only")
-            node = StoredTiles(connection, self._tenant, new).node
+            node = self._tiles(connection, new).node
             path = consistency_path(old, new, node)
             verify_consistency(old, new, range_hash(0, old, node), range_hash(0, new, node), path)
         return tuple(path)
@@ -187,6 +191,12 @@ class LogReader:
             return self._leaves(connection, index)
 
     # -- rows -------------------------------------------------------------------------------------------------
+
+    def _tiles(self, connection: Connection, size: int) -> StoredTiles:
+        """Return the tree of a size; nodes that were computed before are kept, up to a bound."""
+        if len(self._nodes) > _NODES_KEPT:
+            self._nodes = {}
+        return StoredTiles(connection, self._tenant, size, self._nodes)
 
     def _size(self, connection: Connection) -> int:
         return connection.execute(select(heads.c.size).where(heads.c.tenant == self._tenant)).scalar_one_or_none() or 0

@@ -7,16 +7,24 @@ from sqlalchemy import Connection, select
 from audit.errors import ProofError
 from audit.tables import tiles
 from audit.tiles import TILE_WIDTH
-from audit.tree import root_of
+from audit.tree import Nodes, root_of
 
 __all__ = ["StoredTiles"]
 
 
 class StoredTiles:
-    """Complete nodes of a tenant's tree of one size; each tile is read at most once."""
+    """Complete nodes of a tenant's tree of one size; each tile is read at most once.
 
-    def __init__(self, connection: Connection, tenant: str, size: int) -> None:
+    Args:
+        connection: where the tiles are.
+        tenant: whose log.
+        size: size of the tree.
+        known: complete nodes computed before, kept by the caller; they never change.
+    """
+
+    def __init__(self, connection: Connection, tenant: str, size: int, known: Nodes | None = None) -> None:
         self._connection, self._tenant, self._size = connection, tenant, size
+        self._known: Nodes = {} if known is None else known
         self._tiles: dict[tuple[int, int], bytes] = {}
 
     def tile(self, level: int, number: int) -> bytes:
@@ -38,6 +46,14 @@ class StoredTiles:
 
     def node(self, level: int, index: int) -> bytes:
         """Return a complete node, hashed from the tile below it."""
+        node = self._known.get((level, index))
+        if node is None:
+            node = self._hashed(level, index)
+            if level:
+                self._known[level, index] = node
+        return node
+
+    def _hashed(self, level: int, index: int) -> bytes:
         tile_level, above = divmod(level, 8)
         first, count = index << above, 1 << above
         data = self.tile(tile_level, first // TILE_WIDTH)

@@ -122,9 +122,10 @@ def inclusion_path(index: int, size: int, node: NodeSource) -> list[bytes]:
     level = 0
     while (1 << level) < size:
         sibling = index >> level ^ 1
-        start = sibling << level
-        if start < size:
-            path.append(range_hash(start, min(start + (1 << level), size), node))
+        if (sibling + 1) << level <= size:
+            path.append(node(level, sibling))
+        elif sibling << level < size:
+            path.append(range_hash(sibling << level, size, node))
         level += 1
     return path
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from audit.checkpoint import Checkpoint, open_checkpoint
@@ -182,7 +183,7 @@ class _Verification:
         size = checkpoint.size
         ours, theirs = Frontier(), Frontier()
         differ: list[tuple[str, str, str]] = []
-        rows: list[list[bytes]] = [[]]
+        row: list[bytes] = []
         whole = True
         for number in range(-(-size // TILE_WIDTH)):
             width = min(TILE_WIDTH, size - number * TILE_WIDTH)
@@ -195,11 +196,12 @@ class _Verification:
             whole = whole and hashes is not None
             if hashes is not None and tile is not None and hashes != tile:
                 differ.append(_difference(number, hashes, tile))
-            self._grow(ours, hashes or tile, earlier)
-            self._grow(theirs, tile or hashes, {})
-            used = hashes or tile
-            if used is not None and width == TILE_WIDTH:
-                rows[0].append(root_of(used))
+            used, others = hashes or tile or [], tile or hashes or []
+            root = root_of(used)
+            self._grow(ours, used, root, earlier)
+            self._grow(theirs, others, root if others == used else root_of(others), {})
+            if width == TILE_WIDTH:
+                row.append(root)
         entries_right = whole and ours.root() == checkpoint.root
         tiles_right = theirs.root() == checkpoint.root
         for entry_where, tile_where, what in differ:
@@ -209,13 +211,13 @@ class _Verification:
                 self._report.fault(tile_where, "is not the hash of the entry")
         if whole and not entries_right and not differ:
             self._report.fault("checkpoint", "its root is not the root of the entries")
-        self._upper_tiles(size, rows[0])
+        self._upper_tiles(size, row)
 
-    def _grow(self, frontier: Frontier, hashes: list[bytes] | None, earlier: dict[int, bytes]) -> None:
-        if hashes is None:
-            return
-        if not earlier and len(hashes) == TILE_WIDTH and frontier.size % TILE_WIDTH == 0:
-            frontier.append_node(8, root_of(hashes))
+    def _grow(self, frontier: Frontier, hashes: list[bytes], root: bytes, earlier: dict[int, bytes]) -> None:
+        """Append the hashes of a tile, and compare the root at the sizes of earlier checkpoints."""
+        end = frontier.size + TILE_WIDTH
+        if len(hashes) == TILE_WIDTH and not any(frontier.size < size <= end for size in earlier):
+            frontier.append_node(8, root)
             return
         for one in hashes:
             frontier.append(one)
@@ -250,9 +252,9 @@ class _Verification:
                 self._unreadable.add(first + offset)
                 self._report.fault(f"{path} entry {first + offset}", error.message)
                 continue
-            if found["root"] is not None:
+            if found["count"] is not None:
                 self._people.append((first + offset, int(found["count"]), bytes.fromhex(found["root"].decode())))
-        return [leaf_hash(entry) for entry in entries]
+        return [sha256(b"\x00" + entry).digest() for entry in entries]
 
     def _tile(self, level: int, number: int, width: int) -> list[bytes] | None:
         path = tile_path(level, number, width)

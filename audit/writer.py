@@ -30,7 +30,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.append import Appending, LogState, check_state, load_state
-from audit.build import build, check_draft
+from audit.build import Instant, TenantKey, build, check_draft
 from audit.drafts import Draft, LogKeys, Receipt
 from audit.errors import (
     AuditError,
@@ -296,27 +296,28 @@ class Writer:
     ) -> None:
         """Do one draft's work inside a savepoint and append its entry; an exception undoes this draft alone."""
         draft = waiting.draft
-        connection.exec_driver_sql("SAVEPOINT draft")
+        _say(connection, "SAVEPOINT draft")
         try:
             log = appending.get(draft.tenant)
             if log is None:
                 second = self._second(draft.tenant) if self._second is not None else None
-                log = Appending(self._state(connection, draft.tenant), self._clock(), second)
+                tenant_key = TenantKey.derived(self._keys.tenant_key(draft.tenant))
+                log = Appending(self._state(connection, draft.tenant), tenant_key, Instant.of(self._clock()), second)
             result = waiting.work(connection)
             built = build(
-                draft, result, origin=log.origin, keys=self._keys, at=log.at, last_policy=log.policy,
-                numbers=_numbers(log, connection),
+                draft, result, origin=log.origin, keys=self._keys, tenant_key=log.tenant_key, at=log.at,
+                last_policy=log.policy, numbers=_numbers(log, connection),
             )  # fmt: skip
         except Exception as error:
             if isinstance(error, LogBehindError):
                 raise
             if self._sqlite and not self._in_transaction(connection):
                 raise _TransactionLostError from error
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT draft")
-            connection.exec_driver_sql("RELEASE SAVEPOINT draft")
+            _say(connection, "ROLLBACK TO SAVEPOINT draft")
+            _say(connection, "RELEASE SAVEPOINT draft")
             waiting.future.set_exception(error)
             return
-        connection.exec_driver_sql("RELEASE SAVEPOINT draft")
+        _say(connection, "RELEASE SAVEPOINT draft")
         appending[draft.tenant] = log
         done.append((waiting, result, log, log.append(built)))
 
@@ -398,6 +399,15 @@ class Writer:
 
 def _numbers(log: Appending, connection: Connection) -> Callable[[Iterable[bytes]], Mapping[bytes, int]]:
     return lambda counters: log.numbers(connection, counters)
+
+
+def _say(connection: Connection, statement: str) -> None:
+    """Run a statement without parameters or result on the driver itself: twice for each draft, it must be cheap."""
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    cursor = raw.cursor()
+    cursor.execute(statement)
+    cursor.close()
 
 
 def _again(reason: AuditError) -> AuditError:

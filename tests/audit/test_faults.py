@@ -62,9 +62,7 @@ def test_a_process_killed_at_any_moment_loses_nothing_acknowledged(tmp_path, rou
     acks = {}
     for _ in range(rounds):
         child = start(tmp_path)
-        lines = [child.stdout.readline()]
-        for _ in range(chance.randint(1, 120)):
-            lines.append(child.stdout.readline())
+        lines = [child.stdout.readline() for _ in range(chance.randint(2, 121))]
         child.send_signal(signal.SIGKILL)
         lines.extend(child.stdout)
         child.stdout.close()

@@ -84,7 +84,7 @@ def test_labels_and_hashes_never_repeat(world):
 def test_the_database_holds_nothing_that_repeats_with_a_person(world):
     """Rows about one person and rows about forty differ in no column that could be joined on."""
     with world.writer() as writer:
-        for n in range(20):
+        for _ in range(20):
             writer.record(Draft(kind="consent", tenant=TENANT, subjects={"anna": {}, "ben": {}}), nothing)
     with world.engine.connect() as connection:
         rows = connection.execute(text("SELECT label, sealed FROM log_leaves")).all()

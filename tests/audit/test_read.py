@@ -120,10 +120,8 @@ def test_receipts_from_tiles_verify_for_every_entry_and_signed_size(world):
 
 
 def test_consistency_from_tiles_leads_from_any_signed_checkpoint_to_the_latest(world):
-    notes = []
     with world.writer() as writer:
-        for n in range(40):
-            notes.append(writer.record(draft(n), insert_business(n))[1].checkpoint)
+        notes = [writer.record(draft(n), insert_business(n))[1].checkpoint for n in range(40)]
     reader = reader_of(world)
     now, _ = open_checkpoint(reader.checkpoint().encode(), world.verifiers)
     for note in notes:

@@ -5,6 +5,8 @@ import sqlite3
 import threading
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from sqlalchemy import create_engine, event, text
 
 from audit.checkpoint import open_checkpoint
@@ -55,8 +57,7 @@ def test_many_threads_make_one_gapless_log(world):
     with world.writer() as writer:
 
         def client(first):
-            for n in range(first, first + 20):
-                receipts.append(writer.record(draft(n), insert_business(n)))
+            receipts.extend(writer.record(draft(n), insert_business(n)) for n in range(first, first + 20))
 
         threads = [threading.Thread(target=client, args=(1000 * n,)) for n in range(8)]
         for thread in threads:
@@ -154,8 +155,6 @@ def test_an_operation_about_nobody_has_no_leaf(world):
 
 
 def test_the_second_signature_stands_beside_the_first(world):
-    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
-
     second = TreeCosigner("example.org/clinic/pq", MLDSA44PrivateKey.generate())
     with world.writer(second=lambda tenant: second) as writer:
         receipt = writer.record(draft(1), insert_business(1))[1]
@@ -369,8 +368,6 @@ def test_a_guard_with_one_torn_slot_still_guards_and_a_ruined_one_is_refused(wor
 
 
 def test_a_log_is_not_continued_with_another_key_or_origin(world):
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     fill(world, 2)
     world.keys.signing = Ed25519PrivateKey.generate()
     with pytest.raises(LogBehindError, match="no signature by the given key"):

@@ -69,7 +69,8 @@ def of_rule(cell: Cell, rule: Rule) -> set[str]:
         found |= of_need(cell, need)
     if rule.consent is not None:
         found |= of_condition(cell, rule.consent)
-    if rule.arguable is not None and rule.arguable.point is not None:
+    may_argue = rule.gate in (Gate.GROUND, Gate.MECHANISM)
+    if may_argue and rule.arguable is not None and rule.arguable.point is not None:
         found |= of_condition(cell, rule.arguable.point)
     if rule.governed_by is not None:
         found |= of_condition(cell, rule.governed_by)

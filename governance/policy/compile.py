@@ -241,16 +241,18 @@ def _rests_on(document: RuleDocument, pack: PackDocument, faults: Faults) -> fro
 
 def _defeated(document: RuleDocument, pack: PackDocument, work: _Work) -> frozenset[str]:
     found = {_find(name, pack, _DEFEATABLE, work.faults) for name in document.exception_to}
-    known = {rule.id: rule for other in work.packs.values() if other.id != pack.id
+    known = {rule.id: other for other in work.packs.values() if other.id != pack.id
              for rule in _rules_of(other) if rule.gate in _DEFEATABLE}  # fmt: skip
     for name in document.sets_aside:
         if name.text in known:
             found.add(name.text)
+            if pack.force is not Force.LAW and known[name.text].force is Force.LAW:
+                hint = "house rules may only ask for more than the law does"
+                work.faults.error(name, f"law `{name.text}` cannot be set aside by a pack that is no law", hint)
             continue
-        hint = did_you_mean(name.text, known)
-        if name.text.startswith(f"{pack.id}/"):
-            hint = "for a rule of the same pack write `exception_to`"
-        work.faults.error(name, f"no rule `{name.text}` in another pack that could be set aside", hint)
+        own = name.text.startswith(f"{pack.id}/")
+        near = "for a rule of the same pack write `exception_to`" if own else did_you_mean(name.text, known)
+        work.faults.error(name, f"no rule `{name.text}` in another pack that could be set aside", near)
     return frozenset(name for name in found if name)
 
 

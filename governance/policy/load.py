@@ -19,6 +19,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from governance.core.facts import FactDefinition, FactType, Interval, Value, Vocabulary
@@ -138,13 +139,32 @@ def _read(folder: Path, faults: Faults) -> _Files:
 
     packs = (path for part in _PACK_FOLDERS for path in (folder / part).rglob("*.yaml")
              if not path.name.endswith(CASES) and path != folder / _NONE)  # fmt: skip
+    profiles = trees((folder / "deidentification").glob("*.yaml"))
+    vocabulary = trees((folder / "vocabulary").glob("*.yaml"))
+    for _, _, tree in (*profiles, *vocabulary):
+        _ascii_keys(tree, faults)
     none = trees([folder / _NONE] if (folder / _NONE).exists() else [])
     return _Files(
-        vocabulary=tuple(tree for _, _, tree in trees((folder / "vocabulary").glob("*.yaml"))),
+        vocabulary=tuple(tree for _, _, tree in vocabulary),
         packs=tuple(trees(packs)),
-        profiles=tuple(tree for _, _, tree in trees((folder / "deidentification").glob("*.yaml"))),
+        profiles=tuple(tree for _, _, tree in profiles),
         none=none[0][2] if none else None,
     )
+
+
+def _ascii_keys(tree: Node, faults: Faults) -> None:
+    """Refuse keys that canonical JSON has no single order for; a pack's keys are all checked by name."""
+    match tree:
+        case MappingNode(entries=entries):
+            for key, value in entries:
+                if not key.text.isascii():
+                    faults.error(key, f"key `{key.text}` is not ASCII", "use letters without accents")
+                _ascii_keys(value, faults)
+        case Sequence(items=items):
+            for item in items:
+                _ascii_keys(item, faults)
+        case _:
+            pass
 
 
 def _profiles(trees: Iterable[Node], vocabulary: Vocabulary, faults: Faults) -> dict[str, Profile]:
@@ -256,8 +276,8 @@ def canonical(node: Node, *, ordered: bool = False) -> object:
     """Turn a tree into values whose JSON is the same for files that say the same.
 
     Lists say "any of", "all of" or "these", never "in this order", so they are sorted by their own JSON; only
-    ``strength`` and profiles, whose steps follow one another, keep theirs. Days and decimal numbers are marked,
-    so that they differ from text.
+    ``strength`` and profiles, whose steps follow one another, keep theirs. Days and numbers with a fraction
+    become text, since canonical JSON has neither (docs/formats.md section 1).
 
     Args:
         node: the tree.
@@ -272,9 +292,9 @@ def canonical(node: Node, *, ordered: bool = False) -> object:
         items = [canonical(item, ordered=ordered) for item in node.items]
         return items if ordered else sorted(items, key=_json)
     if isinstance(node.value, date):
-        return {"$day": node.value.isoformat()}
+        return node.value.isoformat()
     if isinstance(node.value, float):
-        return {"$number": repr(node.value)}
+        return format(Decimal(repr(node.value)), "f")
     return node.value
 
 
@@ -283,8 +303,11 @@ def _json(value: object) -> str:
 
 
 def _digest(files: _Files, level: Confidence) -> str:
-    """Hash the canonical JSON of everything that was parsed (docs/formats.md)."""
+    """Hash the canonical JSON of everything that was parsed (docs/formats.md section 1)."""
+    return "sha256:" + hashlib.sha256(_canonical_set(files, level).encode("utf-8")).hexdigest()
 
+
+def _canonical_set(files: _Files, level: Confidence) -> str:
     def several(trees: Iterable[Node], *, ordered: bool = False) -> list[object]:
         return sorted((canonical(tree, ordered=ordered) for tree in trees), key=_json)
 
@@ -296,7 +319,7 @@ def _digest(files: _Files, level: Confidence) -> str:
         "profiles": several(files.profiles, ordered=True),
         "none": canonical(files.none) if files.none is not None else [],
     }
-    return "sha256:" + hashlib.sha256(_json(document).encode("utf-8")).hexdigest()
+    return _json(document)
 
 
 def _joined(trees: Iterable[Node]) -> dict[str, list[object]]:

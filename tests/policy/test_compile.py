@@ -178,6 +178,13 @@ def test_an_exception_of_another_pack_counts_only_where_that_pack_governs(tmp_pa
     assert permit.defeated_by[1].governed_by is None
 
 
+def test_a_house_rule_cannot_set_law_aside(tmp_path: Path) -> None:
+    house = pack("\nexceptions:\n  - {id: e, cite: s. 1, sets_aside: no-health/requirements/permit}\n").replace("force: law", "force: house")
+    told = [str(found) for found in load(tmp_path, house).diagnostics if found.severity == "error"]
+    expected = "policies/jurisdictions/extra-0.yaml:14:37: law `no-health/requirements/permit` cannot be set aside by a pack that is no law\n  hint: house rules may only ask for more than the law does"
+    assert told == [expected]
+
+
 def test_rests_on_becomes_full_ids(tmp_path: Path) -> None:
     body = "\ngrounds:\n  - {id: a, cite: s. 1}\nmechanisms:\n  - {id: m, cite: s. 2, rests_on: a}\nrequirements:\n  - {id: r, cite: s. 3, must: {purpose: care}, rests_on: [grounds/a, m]}\n"
     found = policies(tmp_path, pack(body))

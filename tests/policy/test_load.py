@@ -1,17 +1,21 @@
 """Loading a folder: all or nothing, and a digest of what it says."""
 
+import hashlib
+import json
 import random
 import shutil
 from pathlib import Path
 
 import pytest
+import rfc8785
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from governance.core.rules import Confidence
 from governance.core.truth import Truth
-from governance.policy.load import load_policies
+from governance.policy.load import _canonical_set, _read, load_policies
+from governance.policy.shape import Faults
 from tests.policy.world import GOOD, folder_with, load, pack, policies
 
 ROOM = Path(__file__).parents[2] / "policies"
@@ -186,3 +190,18 @@ def test_the_real_room_loads_and_every_measure_and_share_is_known() -> None:
 def test_a_window_of_months_counts_the_longest_such_run(tmp_path: Path) -> None:
     measure = policies(tmp_path).measures["count[no-health/genomes]"]
     assert (measure.window_days, measure.per, measure.complete_by) == (366, ("exporter.id", "recipient.id"), None)
+
+
+@pytest.mark.parametrize("folder", [GOOD, ROOM], ids=["good", "real"])
+def test_the_digest_is_of_canonical_json_as_any_jcs_library_writes_it(folder: Path) -> None:
+    text = _canonical_set(_read(folder, Faults()), Confidence.KNOWLEDGE)
+    assert text.encode("utf-8") == rfc8785.dumps(json.loads(text))
+    assert digest(folder) == "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
+    numbers = [value for value in flat(json.loads(text)) if isinstance(value, float)]
+    assert numbers == []
+
+
+def flat(node: object) -> list[object]:
+    if isinstance(node, dict):
+        return [found for value in node.values() for found in flat(value)]
+    return [found for value in node for found in flat(value)] if isinstance(node, list) else [node]

@@ -25,6 +25,7 @@ from tests.policy.world import folder_with
         ("duties: [{id: d, by: exporter, when: after, params: [a, b], join: sooner}]", "1:67: `join` has 1 rules for 2 parameters\n  hint: name the parameter: `join: {within: sooner}`"),
         ("duties: [{id: d, by: exporter, when: after, contradicts: [encript]}]", "1:59: unknown duty `encript`\n  hint: did you mean `encrypt`?"),
         ("consent_purposes: {careful: [TREAT]}", "1:20: unknown purpose `careful`\n  hint: did you mean `care`?"),
+        ("taxonomies: {größe: [a]}", "1:14: key `größe` is not ASCII\n  hint: use letters without accents"),
         ("fact: []", "1:1: unknown key `fact` in a vocabulary file\n  hint: did you mean `facts`?"),
         ("- a", "1:1: a vocabulary file must be a mapping\n  hint: sections: version, facts, taxonomies, places, consent, consent_purposes, consent_hierarchy, strength, evidence, duties"),
     ],

@@ -27,6 +27,19 @@ __all__ = ["Appending", "LogState", "check_state", "load_state"]
 _IN_LIMIT = 500
 _FEW = 20
 
+_READ_HEAD = select(heads).where(heads.c.tenant == bindparam("of"))
+_MOVE_HEAD = (
+    update(heads)
+    .where(heads.c.tenant == bindparam("of"))
+    .values(size=bindparam("to_size"), frontier=bindparam("to_frontier"), policy=bindparam("to_policy"))
+)
+_ONE_TILE = (
+    (tiles.c.tenant == bindparam("of"))
+    & (tiles.c.level == bindparam("at_level"))
+    & (tiles.c.number == bindparam("at_number"))
+)
+_READ_TILE = select(tiles.c.hashes).where(_ONE_TILE)
+_GROW_TILE = update(tiles).where(_ONE_TILE).values(hashes=bindparam("value"))
 _READ_COUNTERS = select(counters.c.counter, counters.c.next).where(
     counters.c.tenant == bindparam("tenant"), counters.c.counter.in_(bindparam("some", expanding=True))
 )
@@ -60,7 +73,7 @@ def load_state(connection: Connection, tenant: str, signer: LogSigner, guard: Si
     Raises:
         LogBehindError: the head belongs to another key's log, or is damaged.
     """
-    row = connection.execute(select(heads).where(heads.c.tenant == tenant)).one_or_none()
+    row = connection.execute(_READ_HEAD, {"of": tenant}).one_or_none()
     if row is None:
         return LogState(tenant=tenant, signer=signer, guard=guard, frontier=Frontier(), exists=False, policy=None)
     if row.origin != signer.name:
@@ -222,12 +235,12 @@ class Appending:
             connection.execute(insert(tiles), fresh)
 
     def _grow_tile(self, connection: Connection, level: int, number: int, width: int, added: bytes) -> None:
-        row = (tiles.c.tenant == self._state.tenant) & (tiles.c.level == level) & (tiles.c.number == number)
-        before = connection.execute(select(tiles.c.hashes).where(row)).scalar_one_or_none()
+        tile = {"of": self._state.tenant, "at_level": level, "at_number": number}
+        before = connection.execute(_READ_TILE, tile).scalar_one_or_none()
         if before is None or len(before) != 32 * width:
             message = f"tile {number} of level {level} does not fit the log's head"
             raise LogBehindError(message, hint="restore the database")
-        connection.execute(update(tiles).where(row).values(hashes=before + added))
+        connection.execute(_GROW_TILE, {**tile, "value": before + added})
 
     def _write_head(self, connection: Connection) -> None:
         size = self._frontier.size
@@ -235,11 +248,13 @@ class Appending:
         self._checkpoint = sign_checkpoint(checkpoint, self._state.signer, self._second, self.at.seconds)
         tenant = self._state.tenant
         connection.execute(insert(checkpoints), {"tenant": tenant, "size": size, "note": self._checkpoint})
-        head = {"size": size, "frontier": b"".join(self._frontier.nodes), "policy": self.policy}
+        frontier = b"".join(self._frontier.nodes)
         if self._state.exists:
-            connection.execute(update(heads).where(heads.c.tenant == tenant).values(**head))
+            moved = {"of": tenant, "to_size": size, "to_frontier": frontier, "to_policy": self.policy}
+            connection.execute(_MOVE_HEAD, moved)
         else:
-            connection.execute(insert(heads), {"tenant": tenant, "origin": self.origin, **head})
+            head = {"tenant": tenant, "origin": self.origin, "size": size, "frontier": frontier, "policy": self.policy}
+            connection.execute(insert(heads), head)
 
     def committed(self) -> LogState:
         """Remember what was signed, after the commit, and return where the log stands now."""

@@ -34,6 +34,7 @@ from audit.build import Instant, TenantKey, build, check_draft
 from audit.drafts import Draft, LogKeys, Receipt
 from audit.errors import (
     AuditError,
+    DraftError,
     LogBehindError,
     LogBusyError,
     LogClosedError,
@@ -132,6 +133,8 @@ class Writer:
             OutcomeUnknown: a commit failed; reopen and reconcile.
             AuditError: nothing was recorded, for the reason given.
         """
+        if threading.current_thread() is self._thread:
+            raise DraftError("work may not record an entry itself: it would wait for its own end")
         return self.submit(draft, work).result()
 
     def submit(self, draft: Draft[T], work: Callable[[Connection], T]) -> Future[tuple[T, Receipt]]:

@@ -212,6 +212,14 @@ def test_a_failed_commit_is_unknown_until_reopened_and_no_sequence_is_used_twice
     assert last.size == LogReader(world.engine, TENANT).size()
 
 
+def test_work_that_records_an_entry_itself_is_refused_instead_of_waiting_for_ever(world):
+    with world.writer() as writer:
+        with pytest.raises(DraftError, match="may not record"):
+            writer.record(draft(1), lambda connection: writer.record(draft(2), insert_business(2)))
+        assert writer.record(draft(3), insert_business(3))[1].index == 0
+    assert world.business() == [3]
+
+
 def test_reopening_a_healthy_log_changes_nothing(world):
     with world.writer() as writer:
         writer.record(draft(1), insert_business(1))

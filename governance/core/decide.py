@@ -218,7 +218,7 @@ class _Hearing:
                 )
             else:
                 raw = [(p, r) for p, standing in places for r in self._against(standing, closed.tried.profile)]
-                reasons.extend(self._merged(raw, [place for place, _ in places]))
+                reasons.extend(self._merged(raw, list(closed.tried.cells)))
             for _, standing in places:
                 owed.update(dict.fromkeys(self._when_denied(standing)))
                 if verdict is not Verdict.DENY:

@@ -188,8 +188,9 @@ def _r4_tree(document: Mapping[str, object], reading: Reading) -> _Tree:
     if base is None:
         return _Tree(dialect="none", base=None, provisions=node.provisions)
     if stated is None:
-        _check_untyped_root(element, base=base, reading=reading)
-        return _rooted("context", node, base=base)
+        tree = _rooted("context", node, base=base)
+        # Where the root may be an exception, its period may be one too, and nothing has expired.
+        return replace(tree, validity=None) if _may_be_exception(element, base=base, reading=reading) else tree
     if rule is None or stated is rule:
         return _rooted("root-type", node, base=stated)
     return _Tree(dialect="exception", base=rule, provisions=(node,))
@@ -226,14 +227,16 @@ def _policy_rule(document: Mapping[str, object], reading: Reading) -> bool | Non
     return None
 
 
-def _check_untyped_root(element: Mapping[str, object], *, base: bool, reading: Reading) -> None:
+def _may_be_exception(element: Mapping[str, object], *, base: bool, reading: Reading) -> bool:
     """Flag a root without type that limits: senders mean by it the context as often as the exception."""
     limits = constraints(element)
     roles = {code for item in items(element.get("actor")) for _, code in codings(mapping(item).get("role"))}
     holder_only = limits == {"actor"} and roles == {"CST"} and not base
     period_only = not limits and base and "period" in element and not items(element.get("provision"))
-    if (limits and not holder_only) or period_only:
+    unclear = bool(limits and not holder_only) or period_only
+    if unclear:
         reading.unclear.append("provision: a root without type that limits may be the context or an exception")
+    return unclear
 
 
 def _scoped(tree: _Tree, document: Mapping[str, object], reading: Reading) -> _Tree:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 
 from governance.core.consent import Actor, DataScope, Period, Provision, RelatedData
 
@@ -116,6 +116,9 @@ def instants(value: object) -> tuple[datetime, datetime] | None:
 
 def _whole(year: int | None, month: int | None, day: int | None) -> tuple[datetime, datetime]:
     start = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
+    if start.year == MAXYEAR:
+        # Written for "without end".
+        return start, datetime.max.replace(tzinfo=UTC)
     if day is not None:
         return start, start + timedelta(days=1)
     if month is not None:

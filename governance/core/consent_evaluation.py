@@ -404,9 +404,10 @@ def _expired(consent: Consent, reader: _Reader) -> bool:
 
 def _might_permit(consent: Consent, reader: _Reader) -> bool:
     """Say whether a consent would permit some of this movement if it were active and valid."""
-    revived = replace(consent, status=ConsentStatus.ACTIVE, validity=None, ended=None)
-    generous = _Reader(context=reader.context, at=reader.at, strict=False)
-    return any(c.permits for c in _read(revived, generous))
+    if consent.ambiguous is not None or consent.base is None:
+        # Neither expired nor proposed documents give or refuse: what this one meant need not be known.
+        return True
+    return any(c.permits for c in _tree(consent, reader))
 
 
 def _turns(consents: Iterable[Consent], at: datetime) -> tuple[datetime, ...]:

@@ -95,12 +95,17 @@ def _purposes(node: Provision, context: ConsentContext) -> Match:
     if not context.purposes:
         return Match(value=Truth.UNKNOWN, missing=frozenset({"purpose"}))
     each = [max(_purpose(asked, ruled, context) for ruled in node.purposes) for asked in context.purposes]
-    value = min(each) if node.permit else max(each)
-    return Match(value=value, missing=frozenset({"purpose"}))
+    if node.permit:
+        # A permit covers the purpose declared or it does not: a broader one is not covered (step 6).
+        return Match(value=truth(min(each) is Truth.TRUE))
+    return Match(value=max(each), missing=frozenset({"purpose"}))
 
 
 def _purpose(asked: str, ruled: str, context: ConsentContext) -> Truth:
-    """At or below is true, above unknown, beside false; a code outside the hierarchy cannot be placed."""
+    """At or below is true, above unknown, beside false; a code outside the hierarchy cannot be placed.
+
+    A refusal of clinical trials is not escaped by asking for research.
+    """
     known = context.purpose_ancestors
     if asked == ruled or ruled in known.get(asked, frozenset()):
         return Truth.TRUE

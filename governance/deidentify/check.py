@@ -14,12 +14,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from itertools import pairwise
 
 import orjson
 
 from governance.deidentify.fhir import Transformed
-from governance.deidentify.known import Kind, Known, tokens_of
+from governance.deidentify.known import Kind, Known, tokens_of, words_of
 from governance.deidentify.methods import Json
 from governance.deidentify.plan import Plan
 from governance.deidentify.standards import STANDARDS, Finding, Output
@@ -30,13 +30,16 @@ from governance.errors import Diagnostic, FaultError, IntegrityError
 __all__ = ["OutputCheck"]
 
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
-_DATE = re.compile(rb"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 _NEW_ID = re.compile(r"(?:urn:uuid:|[A-Z][A-Za-z]+/)?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _XHTML = ' xmlns="http://www.w3.org/1999/xhtml"'
 _BASE64_FIELD = re.compile(rb'"data":"([A-Za-z0-9+/=]+)"')
 _SEPARATORS = re.compile(r"[\W_]+")
 _RUN = re.compile(r"[+(]?\w[\w ().\-/]{3,60}\w")
 _LONG_NUMBER = 7
+_LONG_DIGITS = 3
+_MOST_PLAIN = 50_000
+_MOMENT = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
+"""A date by itself: no name or number of anybody; the standards look at it."""
 
 
 class OutputCheck:
@@ -49,7 +52,10 @@ class OutputCheck:
         self._plan = plan
         self._numbers: set[str] = set()
         self._names: set[tuple[str, str]] = set()
+        self._name_words: set[str] = set()
         self._keys = _keys(plan)
+        self._addresses = (*_ADDRESSES, *plan.profile.base.public_systems)
+        self._plain: set[str] = set()  # printed forms without a forbidden shape: they repeat in every record
 
     def learn(self, known: Known, resources: Iterable[Mapping[str, Json]]) -> None:
         """Remember what would identify a patient in another patient's record."""
@@ -61,10 +67,12 @@ class OutputCheck:
         self._numbers.update(_SEPARATORS.sub("", fold(one)) for one in known.ids)
         for resource in resources:
             if resource.get("resourceType") == "Patient":
-                self._names.update(_full_names(resource))
+                for pair in _full_names(resource):
+                    self._names.add(pair)
+                    self._name_words.update(pair)
 
     def check(
-        self, ordinal: int, data: bytes, transformed: Transformed, source: Mapping[str, Json], *, at: date
+        self, ordinal: int, data: bytes, transformed: Transformed, source: Mapping[str, Json]
     ) -> None:
         """Check one record's output.
 
@@ -73,20 +81,25 @@ class OutputCheck:
             data: the bytes that would be handed out, JSON.
             transformed: what made them.
             source: the record before.
-            at: day of the release.
 
         Raises:
             IntegrityError: something identifying is left, or a claimed standard does not hold.
         """
-        pieces = frozenset(self._pieces(data))
-        printed = tuple(piece for piece in pieces if not piece.startswith(_ADDRESSES + self._public()))
+        every = frozenset(self._pieces(data))
+        names, pieces = every & self._keys, every - self._keys
+        printed = tuple(
+            piece
+            for piece in pieces
+            if piece not in self._plain and not piece.startswith(self._addresses)
+        )
         findings = [*self._leftovers(pieces, transformed.known)]
         output = Output(
             profile=self._plan.profile,
             data=data,
+            names=names,
             pieces=pieces,
             printed=printed,
-            source_dates=frozenset(match.decode() for match in _DATE.findall(orjson.dumps(source))),
+            source_dates=_dates(source),
             shift_days=transformed.shift_days,
             last_hidden_year=transformed.last_hidden_year,
         )
@@ -95,6 +108,8 @@ class OutputCheck:
             if establish is None:
                 raise FaultError(f"nobody can establish the standard `{standard}`", where="checks.standards")
             findings += establish(output)
+        if not findings and len(self._plain) < _MOST_PLAIN:
+            self._plain.update(piece for piece in printed if len(piece) < 200)
         if findings:
             raise IntegrityError(
                 "the output check found something that may not leave; nothing was handed out",
@@ -105,37 +120,36 @@ class OutputCheck:
                 ],
             )
 
-    def _public(self) -> tuple[str, ...]:
-        return self._plan.profile.base.public_systems
-
     def _pieces(self, data: bytes) -> Iterator[str]:
-        """Return the distinct texts in JSON bytes, without element names; base64 text is opened."""
+        """Return the distinct texts in JSON bytes, element names among them; base64 text is opened."""
         if b"\\" in data:
             raw = {match[1] for match in _STRING.finditer(data)}
             texts = (orjson.loads(b'"' + one + b'"') if b"\\" in one else one.decode() for one in raw)
         else:
             texts = (one.decode() for one in set(data.split(b'"')[1::2]))
         for text in texts:
-            if text not in self._keys and not _NEW_ID.fullmatch(text):
+            if not (len(text) > 35 and _NEW_ID.fullmatch(text)):
                 plain = text if text.isascii() else normalise(text)
-                yield plain.replace(_XHTML, "")
+                yield plain.replace(_XHTML, "") if "<" in plain else plain
         for match in _BASE64_FIELD.finditer(data):
             yield _opened(match[1].decode()) or ""
 
     def _leftovers(self, pieces: Iterable[str], known: Known) -> Iterator[Finding]:
         for piece in pieces:
+            if _MOMENT.fullmatch(piece):
+                continue
             if known.appears_in(piece) or known.is_value(piece):
                 yield Finding(standard="", says="an identifying value of the record is left", piece=piece)
             elif self._names_another(piece):
                 yield Finding(standard="", says="an identifying value of another record is left", piece=piece)
 
     def _names_another(self, piece: str) -> bool:
-        words = [token.word for token in tokens_of(fold(piece))] if len(piece) > 5 else []
-        if any(pair in self._names for pair in zip(words, words[1:], strict=False)):
-            return True
-        if not any(word.isdigit() for word in words):
-            return False
-        return any(_SEPARATORS.sub("", fold(run)) in self._numbers for run in _RUN.findall(piece))
+        found, digits = words_of(piece)
+        if len(found & self._name_words) > 1:
+            words = [token.word for token in tokens_of(fold(piece))]
+            if any(pair in self._names for pair in pairwise(words)):
+                return True
+        return digits >= _LONG_DIGITS and any(_SEPARATORS.sub("", fold(run)) in self._numbers for run in _RUN.findall(piece))
 
 
 _ADDRESSES = ("http://hl7.org/", "http://terminology.hl7.org/", "urn:")
@@ -146,7 +160,13 @@ def _keys(plan: Plan) -> frozenset[str]:
     names = {"resourceType", "id", "fullUrl", "resource", "entry", "type", "meta", "contained", "url", "extension"}
     names |= {"collection", "Bundle", "urn"} | set(plan.nodes)
     names |= {part for slot in plan.slots for part in slot.path.split(".")}
-    return frozenset(names | {f"_{name}" for name in names})
+    return frozenset(names | {f"_{name}" for name in names} | set(plan.profile.absent))
+
+
+def _dates(source: Mapping[str, Json]) -> frozenset[str]:
+    """Return the full dates that the values of a record begin with."""
+    texts = set(orjson.dumps(source).split(b'"'))
+    return frozenset(text[:10].decode("ascii", "replace") for text in texts if text[4:5] == b"-" == text[7:8])
 
 
 def _full_names(patient: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

@@ -50,7 +50,7 @@ def _run(words: Words, text: str, tokens: Sequence[Token], n: int) -> int:
     end = n
     while n < len(tokens) and n - end < 2 and end - n < _LONGEST_NAME:
         token = tokens[n]
-        if n and not re.fullmatch(r"[ \t.'’\-]{0,3}", text[tokens[n - 1].end : token.start]):
+        if n and not re.fullmatch(r"[ \t.'\u2019\-]{0,3}", text[tokens[n - 1].end : token.start]):
             break
         if text[tokens[n - 1].end : token.start].startswith(".") and n > 0 and _ends_sentence(words, tokens[n - 1]):
             break
@@ -97,9 +97,10 @@ def _streets(words: Words, text: str, tokens: Sequence[Token]) -> Iterator[Span]
                 yield Span(token.start, following.end, Kind.ADDRESS)
         elif token.word in words.streets_after and token.word not in words.titles and n >= 1:
             yield from _street_before(text, tokens, n)
-        elif token.word.endswith(words.street_suffixes) and len(token.word) > 6 and n + 1 < len(tokens):
-            if tokens[n + 1].word.isdigit() and tokens[n + 1].start - token.end < 3:
-                yield Span(token.start, tokens[n + 1].end, Kind.ADDRESS)
+        elif token.word.endswith(words.street_suffixes) and len(token.word) > 6:
+            following = tokens[n + 1] if n + 1 < len(tokens) else None
+            if following and following.word.isdigit() and following.start - token.end < 3:
+                yield Span(token.start, following.end, Kind.ADDRESS)
 
 
 def _street_before(text: str, tokens: Sequence[Token], n: int) -> Iterator[Span]:

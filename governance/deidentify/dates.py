@@ -117,7 +117,8 @@ class DateFinder:
             moved = _move(int(match[2]), self._words.months[match[1]], 15, days)
             written = None
             if moved:
-                written = self._rewrite(text, match, ((1, self._month(text, match, 1, moved.month)), (2, str(moved.year))))
+                name = self._month(text, match, 1, moved.month)
+                written = self._rewrite(text, match, ((1, name), (2, str(moved.year))))
             yield Span(match.start(), match.end(), Kind.DATE, written)
 
     def _one_named(

@@ -71,6 +71,7 @@ class _Builder:
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, n)) for n, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)  # there are no other nodes
         return _scalar(node)
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> Mapping[str, Tree]:
@@ -87,7 +88,7 @@ class _Builder:
         return out
 
 
-def _scalar(node: yaml.Node) -> Tree:
+def _scalar(node: yaml.ScalarNode) -> Tree:
     text = str(node.value)
     if node.style in ("'", '"', "|", ">"):
         return text

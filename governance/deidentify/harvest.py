@@ -70,7 +70,7 @@ def collect(harvest: Harvest, resources: Iterable[dict[str, Json]]) -> Iterator[
         if tree is None:
             yield from _by_shape(resource, harvest, "", 0)
         else:
-            yield from _by_tree(resource, tree, harvest, kind == "Organization" or kind == "Location")
+            yield from _by_tree(resource, tree, harvest, kind in ("Organization", "Location"))
 
 
 def _by_tree(
@@ -78,20 +78,14 @@ def _by_tree(
 ) -> Iterator[Value]:
     for key in tree.keys() & value.keys():
         item, deeper = value[key], tree[key]
-        if deeper is _ACTOR:
-            for one in item if isinstance(item, list) else (item,):
-                if isinstance(one, dict) and len(one) > 1:
-                    yield from _by_shape(one, harvest, key, 0)
-        elif isinstance(deeper, Mapping):
-            for one in item if isinstance(item, list) else (item,):
+        for one in item if isinstance(item, list) else (item,):
+            if isinstance(deeper, Mapping):
                 if isinstance(one, dict):
                     yield from _by_tree(one, deeper, harvest, institution)
-        elif institution and key in ("name", "alias"):
-            for one in item if isinstance(item, list) else (item,):
-                if isinstance(one, str):
-                    yield Value(kind=Kind.ORGANISATION, text=one)
-        else:
-            yield from _by_shape(item, harvest, key, 0)
+            elif institution and key in ("name", "alias") and isinstance(one, str):
+                yield Value(kind=Kind.ORGANISATION, text=one)
+            elif deeper is not _ACTOR or (isinstance(one, dict) and len(one) > 1):  # a bare reference names nobody
+                yield from _by_shape(one, harvest, key, 0)
 
 
 _NAME_KEYS = frozenset({"family", "given"})
@@ -130,19 +124,25 @@ def _object(value: dict[str, Json], harvest: Harvest, key: str, depth: int) -> I
     url = value.get("url")
     named = isinstance(url, str) and any(part in url for part in harvest.name_extensions)
     for name, item in value.items():
-        if isinstance(item, str):
-            if name == "value" and ("system" in value or key in ("identifier", "valueIdentifier", "telecom")):
-                contact = value.get("system") in ("phone", "fax", "email", "pager", "url", "sms", "other")
-                yield Value(kind=Kind.CONTACT if contact else Kind.NUMBER, text=item)
-            elif named and name in ("valueString", "valueMarkdown"):
-                yield Value(kind=Kind.NAME, text=item)
-            elif (name == "text" and ("family" in value or key in ("name", "valueHumanName"))) or (
-                name == "display" and "coding" not in value and "system" not in value and key != "coding"
-            ) or (name == "name" and key not in ("udi", "coding")) or name == "authorString":
-                yield Value(kind=Kind.NAME, text=item)
-            elif name == "text" and ("line" in value or "city" in value):
-                yield Value(kind=Kind.ADDRESS, text=item)
-            else:
-                yield from _by_shape(item, harvest, name, depth + 1)
+        kind = _kind_in(value, name, key, named=named) if isinstance(item, str) else None
+        if kind is not None and isinstance(item, str):
+            yield Value(kind=kind, text=item)
         else:
             yield from _by_shape(item, harvest, name, depth + 1)
+
+
+_TELECOMS = ("phone", "fax", "email", "pager", "url", "sms", "other")
+
+
+def _kind_in(value: Mapping[str, Json], name: str, key: str, *, named: bool) -> Kind | None:
+    """Say what a text is by its name and by what stands beside it."""
+    if name == "value" and ("system" in value or key in ("identifier", "valueIdentifier", "telecom")):
+        return Kind.CONTACT if value.get("system") in _TELECOMS else Kind.NUMBER
+    if name == "text" and ("family" in value or key in ("name", "valueHumanName")):
+        return Kind.NAME
+    if name == "text" and ("line" in value or "city" in value):
+        return Kind.ADDRESS
+    printed = name == "display" and "coding" not in value and "system" not in value and key != "coding"
+    if printed or name == "authorString" or (name == "name" and key not in ("udi", "coding")):
+        return Kind.NAME
+    return Kind.NAME if named and name in ("valueString", "valueMarkdown") else None

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from governance.deidentify.words import Words, fold, spellings
 
-__all__ = ["Kind", "Known", "Span", "Token", "Value", "tokens_of"]
+__all__ = ["Kind", "Known", "Span", "Token", "Value", "tokens_of", "words_of"]
 
 
 class Kind(StrEnum):
@@ -65,6 +65,7 @@ class Token:
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{4,63}")
+_PREFIX = re.compile(r"(?:[+(]*\d[\d ()/.-]{0,7})?$")
 _DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _MEANINGFUL = 4
@@ -83,7 +84,7 @@ def _squeeze(text: str) -> str:
 
 
 @lru_cache(maxsize=20_000)
-def _label(text: str) -> tuple[frozenset[str], int]:
+def words_of(text: str) -> tuple[frozenset[str], int]:
     """Return the words of a printed form and how many digits it has; labels repeat from record to record."""
     words = frozenset(token.word for token in tokens_of(fold(text)))
     return words | {word[:-1] for word in words if word.endswith("s")}, sum(map(str.isdigit, text))
@@ -165,7 +166,7 @@ class Known:
 
         A single name is not enough where it opens no doubt: see `find` with ``strict``.
         """
-        words, digits = _label(label)
+        words, digits = words_of(label)
         if self._first.isdisjoint(words) and digits < _NUMBER and not self._lettered:
             return False
         return bool(self.find(label, strict=True))
@@ -222,9 +223,10 @@ class Known:
             return False
         for m in (n - 1, n + 1, n - 2):
             if 0 <= m < len(tokens) and self._is_beside(text, tokens, n, m):
-                other = tokens[m].word
-                named = other in self._strong or (m != n - 2 and other in self._weak and text[tokens[m].start].isupper())
-                if named and (m != n - 2 or len(tokens[n - 1].word) == 1 or tokens[n - 1].word in self._words.particles):
+                other, between = tokens[m].word, tokens[n - 1].word if m == n - 2 else ""
+                if between and len(between) > 1 and between not in self._words.particles:
+                    continue
+                if other in self._strong or (other in self._weak and not between and text[tokens[m].start].isupper()):
                     return True
         before = tokens[n - 1].word if n else ""
         if before in self._words.titles and self._is_beside(text, tokens, n, n - 1):
@@ -241,7 +243,7 @@ class Known:
     def _is_beside(text: str, tokens: Sequence[Token], n: int, m: int) -> bool:
         low, high = sorted((tokens[n], tokens[m]), key=lambda token: token.start)
         between = text[low.end : high.start]
-        return len(between) <= 4 and not any(character in between for character in ";:!?()\n") or abs(n - m) == 2
+        return (len(between) <= 4 and not any(character in between for character in ";:!?()\n")) or abs(n - m) == 2
 
     @staticmethod
     def _with_initials(text: str, tokens: Sequence[Token], n: int, kind: Kind) -> Span:
@@ -251,8 +253,8 @@ class Known:
             end = tokens[n + 1].end
         if kind is Kind.NAME:
             before = tokens[n - 1] if n else None
-            if before and before.end - before.start == 1 and text[before.start].isupper() and text[before.end :][:1] == ".":
-                start = before.start
+            if before and before.end - before.start == 1 and text[before.end : before.end + 1] == ".":
+                start = before.start if text[before.start].isupper() else start
             after = text[end : end + 4]
             match = re.match(r",? [^\W\d_]\.", after)
             if match and match.group()[-2].isupper():
@@ -289,7 +291,9 @@ class Known:
             at = squeezed.find(number)
             while at >= 0:
                 start, end = places[at], places[at + len(number) - 1] + 1
-                if self._stands_alone(folded, start, end, number):
+                if kind is Kind.CONTACT:  # with any country or trunk prefix before it
+                    start -= len(_PREFIX.search(folded[:start])[0])  # type: ignore[index] # it always matches
+                if kind is Kind.CONTACT or self._stands_alone(folded, start, end, number):
                     spans.append(Span(start, end, kind))
                 at = squeezed.find(number, at + 1)
         return spans

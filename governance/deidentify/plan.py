@@ -110,14 +110,14 @@ class _Compiler:
         self.slots.append(Slot(path=path, rule=rule))
         return len(self.slots) - 1
 
-    def _extension(self, rule: ExtensionRule) -> Mapping[str, Apply | None | Mapping[str, object]]:
-        out: dict[str, Apply | None | Mapping[str, object]] = {
+    def _extension(self, rule: ExtensionRule) -> Mapping[str, Apply | Mapping[str, object] | None]:
+        out: dict[str, Apply | Mapping[str, object] | None] = {
             name: self._method(kind, self.profile.rule(kind).method) for name, kind in rule.values.items()
         }
         out.update({url: dict(self._extension(nested)) for url, nested in rule.nested.items()})
         return out
 
-    def _method(self, kind: str, method: Method) -> Apply | None:  # noqa: PLR0911 - one line a method
+    def _method(self, kind: str, method: Method) -> Apply | None:  # noqa: PLR0911, C901 - one line a method
         match method:
             case Method.REMOVE:
                 return None

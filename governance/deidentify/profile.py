@@ -255,9 +255,9 @@ def _type_rules(reader: _Reader, tree: Tree, known: frozenset[str], path: tuple[
         return TypeRules(elements={})
     for kind, names in tree.items():
         if kind == "parts" and isinstance(names, Mapping):
-            for name, part in names.items():
-                _mark(name, required, repeating)
-                parts[name.rstrip("!*")] = _type_rules(reader, part, known, (*path, "parts", name))
+            for part, inner in names.items():
+                _mark(part, required, repeating)
+                parts[part.rstrip("!*")] = _type_rules(reader, inner, known, (*path, "parts", part))
         elif kind == "one_of" and isinstance(names, list):
             one_of = tuple(tuple(str(item) for item in group) for group in names if isinstance(group, list))
         elif kind == "recurse" and isinstance(names, list):
@@ -310,8 +310,8 @@ def _base(reader: _Reader) -> BaseRules:
         absent_url=reader.word("absent", "url"),
         absent_code=reader.word("absent", "code"),
         states={
-            country: {name: reader.word("states", country, name) for name in reader.mapping("states", country)}
-            for country in reader.mapping("states")
+            place: {name: reader.word("states", place, name) for name in reader.mapping("states", place)}
+            for place in reader.mapping("states")
         },
     )
 

@@ -162,7 +162,8 @@ class _Survey:
         for telecom in _objects(patient.get("telecom")):
             self.identifiers.add(self.rules.telecoms.get(str(telecom.get("system")), "telephone"))
         for address in _objects(patient.get("address")):
-            self.identifiers |= {word for key, word in (("city", "city"), ("postalCode", "postal-code")) if key in address}
+            parts = (("city", "city"), ("postalCode", "postal-code"))
+            self.identifiers |= {word for key, word in parts if key in address}
         for identifier in _objects(patient.get("identifier")):
             codes = [
                 self.rules.identifier_types.get(str(coding.get("code")))

@@ -132,7 +132,9 @@ def _as_bundle(value: dict[str, Json], where: str) -> dict[str, Json]:
     kind = value.get("resourceType")
     if not isinstance(kind, str):
         raise InputError("there is no resourceType", where=f"{where}/resourceType")
-    return value if kind == "Bundle" else {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": value}]}
+    if kind == "Bundle":
+        return value
+    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": value}]}
 
 
 def _lines(data: bytes, where: str, limits: Limits) -> Iterator[dict[str, Json]]:
@@ -148,7 +150,9 @@ def _lines(data: bytes, where: str, limits: Limits) -> Iterator[dict[str, Json]]
         if value.get("resourceType") == "Bundle":
             yield value
         else:
-            loose += _as_bundle(value, at)["entry"]  # type: ignore[operator] # a list by construction
+            if not isinstance(value.get("resourceType"), str):
+                raise InputError("there is no resourceType", where=f"{at}/resourceType")
+            loose.append({"resource": value})
             if len(loose) > limits.resources:
                 raise InputError("there are more resources than allowed", where=at)
     if loose:
@@ -169,40 +173,39 @@ def split_by_patient(bundle: dict[str, Json], base: BaseRules, *, ordinal: int =
     patients = [n for n, (resource, _) in enumerate(found) if resource["resourceType"] == "Patient"]
     if len(patients) <= 1:
         return [bundle]
-    owners: dict[str, int] = {}
-    for n in patients:
-        resource, url = found[n]
-        for name in (url, f"Patient/{resource.get('id')}"):
-            if name:
-                owners[name] = n
+    owners = {name: n for n in patients for name in _names(*found[n])}
     members: dict[int, list[int]] = {n: [n] for n in patients}
     shared: dict[str, int] = {}
     for n, (resource, url) in enumerate(found):
         if n in members:
             continue
         element = base.compartment.get(str(resource["resourceType"]))
-        target = _reference(resource.get(element)) if element else None
-        if target is not None:
-            owner = owners.get(target.partition("/_history/")[0])
-            if owner is None:
-                where = f"{ordinal}/Bundle/entry[{n}].resource.{element}"
-                raise InputError("it points at a patient who is not in the input", where=where)
-            members[owner].append(n)
-        elif element is None:
-            for name in (url, f"{resource['resourceType']}/{resource.get('id')}"):
-                if name:
-                    shared[name] = n
+        if element is None:
+            shared.update(dict.fromkeys(_names(resource, url), n))
         else:
-            where = f"{ordinal}/Bundle/entry[{n}].resource"
-            raise InputError("whose it is, is not said, and there are several patients", where=where)
-    entries = bundle["entry"]
-    raw = [entry for entry in entries if isinstance(entry, dict) and entry.get("resource") is not None] if isinstance(
-        entries, list) else []  # fmt: skip
+            members[_owner(resource, element, owners, f"{ordinal}/Bundle/entry[{n}].resource")].append(n)
     return [
-        {"resourceType": "Bundle", "type": "collection",
-         "entry": [raw[n] for n in (*own, *_referred((found[n][0] for n in own), shared, found))]}
+        {"resourceType": "Bundle", "type": "collection", "entry": [
+            {"resource": found[n][0]} if found[n][1] is None else {"fullUrl": found[n][1], "resource": found[n][0]}
+            for n in (*own, *_referred((found[n][0] for n in own), shared, found))]}
         for own in members.values()
     ]  # fmt: skip
+
+
+def _names(resource: Mapping[str, Json], url: str | None) -> tuple[str, ...]:
+    own = resource.get("id")
+    return tuple(name for name in (url, f"{resource['resourceType']}/{own}" if own else None) if name)
+
+
+def _owner(resource: Mapping[str, Json], element: str, owners: Mapping[str, int], where: str) -> int:
+    """Return the place of the patient whose resource this is."""
+    target = _reference(resource.get(element))
+    if target is None:
+        raise InputError("whose it is, is not said, and there are several patients", where=where)
+    owner = owners.get(target.partition("/_history/")[0])
+    if owner is None:
+        raise InputError("it points at a patient who is not in the input", where=f"{where}.{element}")
+    return owner
 
 
 def _referred(

@@ -40,9 +40,9 @@ class Subject:
     """
 
     __slots__ = (
-        "_last", "_ordinals", "_public", "address_country", "codes", "concepts", "dates", "days", "done", "highest_age", "is_over_age",
-        "keys", "known", "last_hidden_year", "local", "media_type", "references", "removed", "safe_codes",
-        "safe_labels", "scrub", "states", "text_scrubbed", "used",
+        "_last", "_ordinals", "_public", "address_country", "codes", "concepts", "dates", "days", "done",
+        "highest_age", "is_over_age", "keys", "known", "last_hidden_year", "local", "media_type",
+        "references", "removed", "safe_codes", "safe_labels", "scrub", "states", "text_scrubbed", "used",
     )  # fmt: skip
 
     def __init__(

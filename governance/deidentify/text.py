@@ -93,7 +93,8 @@ def _replace(text: str, spans: Iterable[Span]) -> str:
     before: Span | None = None
     for span in spans:
         between = text[at : span.start]
-        joined = before is not None and before.kind is span.kind is Kind.NAME and re.fullmatch(r"[\s,.'’\-]{1,3}", between)
+        names = before is not None and before.kind is span.kind is Kind.NAME
+        joined = names and re.fullmatch(r"[\s,.'\u2019\-]{1,3}", between)
         if not joined:
             out.append(between)
             out.append(span.text if span.text is not None else f"[{span.kind}]")

@@ -32,7 +32,7 @@ class _Folding(dict[int, str]):
 
 
 _FOLDING = _Folding({ord("ø"): "o", ord("Ø"): "o", ord("ł"): "l", ord("Ł"): "l", ord("đ"): "d", ord("Đ"): "d",
-                     ord("ı"): "i", ord("æ"): "a", ord("Æ"): "a", ord("œ"): "o", ord("Œ"): "o"})  # fmt: skip
+                     0x131: "i", ord("æ"): "a", ord("Æ"): "a", ord("œ"): "o", ord("Œ"): "o"})  # fmt: skip
 _SPELLINGS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa", "æ": "ae", "œ": "oe", "þ": "th"}
 
 

@@ -152,7 +152,7 @@ def test_nothing_of_the_patient_comes_out_of(place, profile, request, cleaner):
     assert [canary for canary in CANARIES if canary in opened(made.bundle)] == []
     check = OutputCheck(plan)
     check.learn(made.known, [PATIENT])
-    check.check(1, orjson.dumps(made.bundle), made, source, at=AT)
+    check.check(1, orjson.dumps(made.bundle), made, source)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -181,7 +181,7 @@ def test_the_output_check_finds_what_a_broken_transform_would_leave(leak, pseudo
     made.bundle["entry"].append({"resource": alone})
     check = OutputCheck(pseudonymised)
     with pytest.raises(IntegrityError) as caught:
-        check.check(3, orjson.dumps(made.bundle), made, source, at=AT)
+        check.check(3, orjson.dumps(made.bundle), made, source)
     told = f"{caught.value} {caught.value.where} {caught.value.diagnostics}".lower()
     assert caught.value.where.startswith(f"3/{leak['resourceType']}/")
     assert [canary for canary in CANARIES if canary in told] == []
@@ -192,8 +192,8 @@ def test_another_patients_full_name_in_a_record_stops_the_release(pseudonymised,
     made = transform_bundle(pseudonymised, source, keys_of(1), at=AT, cleaner=cleaner)
     made.bundle["entry"].append({"resource": {"resourceType": "Observation", "valueString": "mother of Anselm Kirchgasser"}})
     check = OutputCheck(pseudonymised)
-    check.check(1, orjson.dumps(made.bundle), made, source, at=AT)
+    check.check(1, orjson.dumps(made.bundle), made, source)
     other = {"resourceType": "Patient", "name": [{"family": "Kirchgasser", "given": ["Anselm"]}]}
     check.learn(made.known, [other])
     with pytest.raises(IntegrityError, match="output check"):
-        check.check(1, orjson.dumps(made.bundle), made, source, at=AT)
+        check.check(1, orjson.dumps(made.bundle), made, source)

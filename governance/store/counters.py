@@ -26,10 +26,11 @@ from governance.core.evidence import EvidenceItem
 from governance.core.facts import Interval, Value
 from governance.core.formula import DAY
 from governance.core.rules import Measure, PolicySet
+from governance.core.truth import Truth
 from governance.store.tables import ledger, parties
 from governance.store.values import json_value
 
-__all__ = ["COUNTING", "Counter", "LedgerReading", "counters_for", "people_in", "window_start"]
+__all__ = ["COUNTING", "Counter", "LedgerReading", "counters_for", "people_held", "window_start"]
 
 COUNTING = ("reserved", "sent")
 """States of a ledger row that count; ``released`` were never sent."""
@@ -101,29 +102,44 @@ def counters_for(
         at: instant of the decision.
     """
     counted: list[dict[str, Interval]] = [{} for _ in legs]
-    counters: list[Counter] = []
-    people: dict[tuple[int, str], set[str]] = {}
+    named: list[Counter] = []
     for number, facts in enumerate(legs):
         for key, measure in sorted(policies.measures.items()):
             counter = _counter(number, measure, facts, at)
-            if counter is None:
-                counted[number][key] = Interval(0.0, math.inf)
-                continue
-            found = people_in(connection, counter, tenant)
-            people[number, key] = found
-            counters.append(replace(counter, people=len(found)))
-            closed = measure.complete_by is not None and _attested(policies, measure.complete_by, facts, items, at)
-            counted[number][key] = Interval(float(len(found)), float(len(found)) if closed else math.inf)
-    return LedgerReading(counted=tuple(counted), counters=tuple(counters), people=people)
+            counted[number][key] = Interval(0.0, math.inf)
+            if counter is not None:
+                named.append(counter)
+    held = people_held(connection, named, tenant)
+    counters = tuple(replace(counter, people=len(people)) for counter, people in zip(named, held, strict=True))
+    for counter in counters:
+        paper = policies.measures[counter.measure].complete_by
+        closed = paper is not None and _attested(policies, paper, legs[counter.leg], items, at)
+        people = float(counter.people)
+        counted[counter.leg][counter.measure] = Interval(people, people if closed else math.inf)
+    found = {(counter.leg, counter.measure): people for counter, people in zip(counters, held, strict=True)}
+    return LedgerReading(counted=tuple(counted), counters=counters, people=found)
 
 
-def people_in(connection: Connection, counter: Counter, tenant: str) -> set[str]:
-    """Return the marks of the people whom a counter holds now."""
-    statement = select(ledger.c.person).distinct().where(
-        ledger.c.tenant == tenant, ledger.c.measure == counter.measure, ledger.c.others == counter.others,
-        ledger.c.at >= counter.since, ledger.c.state.in_(COUNTING), *_same(counter, tenant),
-    )  # fmt: skip
-    return set(connection.scalars(statement))
+def people_held(connection: Connection, counters: Sequence[Counter], tenant: str) -> list[set[str]]:
+    """Return the marks of the people whom each counter holds now; counters that differ in the measure share a read."""
+    shared: dict[Counter, list[int]] = {}
+    for number, counter in enumerate(counters):
+        shared.setdefault(replace(counter, leg=0, measure="", people=0), []).append(number)
+    held: list[set[str]] = [set() for _ in counters]
+    for counter, numbers in shared.items():
+        by_measure: dict[str, list[int]] = {}
+        for number in numbers:
+            by_measure.setdefault(counters[number].measure, []).append(number)
+        rows = connection.execute(
+            select(ledger.c.measure, ledger.c.person).distinct().where(
+                ledger.c.tenant == tenant, ledger.c.measure.in_(by_measure), ledger.c.others == counter.others,
+                ledger.c.at >= counter.since, ledger.c.state.in_(COUNTING), *_same(counter, tenant),
+            )
+        )  # fmt: skip
+        for measure, person in rows:
+            for number in by_measure[measure]:
+                held[number].add(person)
+    return held
 
 
 def _same(counter: Counter, tenant: str) -> Iterator[ColumnElement[bool]]:
@@ -174,4 +190,4 @@ def _attested(
         return False
     cell = Cell({**facts, DAY: at.astimezone(UTC).date()}, ConsentAnswer(state=ConsentState.NOT_ASKED),
                 {paper: [item for item in items if item.type == paper]}, policies.vocabulary)  # fmt: skip
-    return cell.fits(EvidenceNeed(type=paper, outcomes=kind.outcomes))
+    return cell.fits(EvidenceNeed(type=paper, outcomes=kind.outcomes)) is Truth.TRUE

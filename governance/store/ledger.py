@@ -24,7 +24,7 @@ from governance.core.rules import PolicySet
 from governance.core.ruling import Effect, Ruling
 from governance.core.truth import Truth
 from governance.errors import ConflictError, IntegrityError, NotFoundError
-from governance.store.counters import COUNTING, Counter, people_in
+from governance.store.counters import COUNTING, Counter, people_held
 from governance.store.facts import Gathered
 from governance.store.sealing import person_hash
 from governance.store.tables import grants, ledger
@@ -60,8 +60,9 @@ def reserve(
     """
     if ruling.effect is not Effect.PERMIT or ruling.policy != policies.digest or gathered.dry_run:
         raise IntegrityError("only a permit under the policies in force, resting on the register, reserves people")
-    for counter in gathered.counters:
-        if len(people_in(connection, counter, tenant)) != counter.people:
+    held = people_held(connection, gathered.counters, tenant)
+    for counter, people in zip(gathered.counters, held, strict=True):
+        if len(people) != counter.people:
             raise ConflictError("the ledger moved since the decision; nothing was handed out", hint="decide again")
     counters = {(counter.leg, counter.measure): counter for counter in gathered.counters}
     written = 0

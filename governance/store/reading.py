@@ -83,9 +83,7 @@ class RequestReader:
         if len(request.legs) == 1:
             said = self.claims.values(request.facts, [Holder.EXPORTER])
             facts |= self.claims.join(self.book.facts(self._exporter, Holder.EXPORTER, "exporter"), said, "facts")
-        elif self._exporter is not None and self._exporter.id is not None:
-            # Each leg names its own sender, whose other facts must not be mixed with the first one's.
-            facts["exporter.id"] = self._exporter.id
+        # Of several legs each names its own sender: the first one's facts must never stand in for another's.
         return facts
 
     def legs(self) -> list[dict[str, Value]]:

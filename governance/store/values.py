@@ -33,6 +33,8 @@ _SHOWN = 80
 _MAX_TERMS = 2_000
 _MAX_ID = 200
 _LARGEST = 2**53
+_REMEMBERED = 64
+_names: dict[tuple[int, tuple[Holder, ...]], tuple[Vocabulary, dict[str, list[FactDefinition]]]] = {}
 
 
 class Faults:
@@ -71,6 +73,9 @@ def names_of(vocabulary: Vocabulary, holders: Iterable[Holder]) -> dict[str, lis
     definitions.
     """
     wanted = tuple(holders)
+    known = _names.get((id(vocabulary), wanted))
+    if known is not None and known[0] is vocabulary:
+        return known[1]
     names: dict[str, list[FactDefinition]] = {}
     for definition in vocabulary.facts.values():
         if definition.of in wanted and not definition.params:
@@ -78,6 +83,10 @@ def names_of(vocabulary: Vocabulary, holders: Iterable[Holder]) -> dict[str, lis
             short = definition.id.removeprefix(prefix)
             for name in {short, definition.id}:
                 names.setdefault(name, []).append(definition)
+    if len(_names) >= _REMEMBERED:
+        _names.clear()
+    # The vocabulary itself is kept, so that its identity cannot be given to another meanwhile.
+    _names[id(vocabulary), wanted] = (vocabulary, names)
     return names
 
 

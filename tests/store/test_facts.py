@@ -161,6 +161,11 @@ def test_a_second_legs_sender_is_the_first_legs_receiver(world: Connection, keys
     assert "exporter.role" not in facts.legs[1].facts
 
 
+def test_a_sender_that_nobody_named_is_unknown_not_the_first_exporter(world: Connection, keys: Keys) -> None:
+    facts = gather(world, keys, with_(legs=[{"destination": "US"}, {"recipient": "biobank", "destination": "KE"}])).facts
+    assert not [key for key in {**facts.shared, **facts.legs[1].facts} if key.startswith("exporter.")]
+
+
 def test_an_undecided_permit_needs_its_paper(world: Connection, keys: Keys) -> None:
     law = policies(measures={}, regimes=tuple(policies().regimes))
     request = with_(parts=["clinical"])

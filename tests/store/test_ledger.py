@@ -63,6 +63,19 @@ def test_the_upper_bound_is_open_unless_somebody_attests_the_ledger(world: Conne
     assert gather(world, keys).facts.legs[0].counted == {COUNT: Interval(3.0, 3.0)}
 
 
+def test_an_attestation_that_may_be_somebody_elses_closes_nothing(world: Connection, keys: Keys) -> None:
+    paper(world, ATTESTED)
+    law = policies(measures={COUNT: replace(policies().measures[COUNT], per=("recipient.id",))})
+    request = {"legs": REQUEST["legs"], "subjects": {"count": 3}}
+    assert gather(world, keys, request, law=law).facts.legs[0].counted == {COUNT: Interval(0.0, inf)}
+
+
+def test_two_measures_of_one_counter_are_told_apart(world: Connection, keys: Keys) -> None:
+    law = policies(measures={key: replace(policies().measures[COUNT], key=key) for key in (COUNT, YEAR)})
+    send(world, keys)
+    assert {key: count.low for key, count in gather(world, keys, law=law).facts.legs[0].counted.items()} == {COUNT: 3, YEAR: 0}
+
+
 def test_classes_know_how_many_were_counted_before(world: Connection, keys: Keys) -> None:
     send(world, keys, subjects={"ids": ["p1", "p3"]})
     before = {people.size: people.counted_before.get((0, COUNT), 0) for people in gather(world, keys).facts.classes}

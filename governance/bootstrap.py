@@ -50,12 +50,15 @@ LEVELS = {"signed-off": Confidence.SIGNED_OFF, "verified": Confidence.VERIFIED, 
 
 
 @contextmanager
-def open_house(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[House]:
+def open_house(
+    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), policies: Policies | None = None
+) -> Iterator[House]:
     """Open everything, and close it whatever happens.
 
     Args:
         settings: the installation.
         clock: gives now, aware, UTC.
+        policies: policies that were loaded already; by default those of the settings.
 
     Raises:
         InputError: settings or policies are not usable; the policies' faults are all in its diagnostics.
@@ -63,7 +66,7 @@ def open_house(settings: Settings, *, clock: Callable[[], datetime] = lambda: da
         IntegrityError: the database is behind the log that was already signed.
         FaultError: the disk or the database does not answer.
     """
-    policies = load(settings)
+    active = policies or load(settings)
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         keys = KeyStore(settings.home / "keys" / "keys.db", FileKeyRing.open(settings.home / "keys" / "ring.json"))
@@ -73,7 +76,7 @@ def open_house(settings: Settings, *, clock: Callable[[], datetime] = lambda: da
     try:
         with _log(settings, keys, clock) as (engine, log):
             yield House(settings=settings, engine=engine, log=log, keys=keys, access=load_access(),
-                        current=lambda: policies, clock=clock)  # fmt: skip
+                        current=lambda: active, clock=clock)  # fmt: skip
     finally:
         keys.close()
 
@@ -155,8 +158,9 @@ class _Log:
             lines = draft.subjects(result)
             return {ref: line for ref, line in lines.items() if self._keys.subject_key(draft.tenant, ref) is not None}
 
-        logged: LogDraft[T] = LogDraft(kind=str(draft.kind), tenant=draft.tenant, policy=draft.policy, shared=draft.shared,
-                             subjects=subjects)  # fmt: skip
+        logged: LogDraft[T] = LogDraft(
+            kind=str(draft.kind), tenant=draft.tenant, policy=draft.policy, shared=draft.shared, subjects=subjects
+        )
         with _translating():
             result, receipt = self._writer.record(logged, work)
         return result, Receipt(index=receipt.index, proof=receipt.proof)

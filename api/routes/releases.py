@@ -53,7 +53,9 @@ async def post(
     return answer(await run_in_threadpool(_release, house, caller, body["request"], records, key))
 
 
-def _release(house: House, caller: Caller, request: dict[str, Any], records: list[Any], key: str | None) -> dict[str, Any]:
+def _release(
+    house: House, caller: Caller, request: dict[str, Any], records: list[Any], key: str | None
+) -> dict[str, Any]:
     """Run the release in a private folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="safe-conduct-") as private:
         source, out = Path(private) / "in", Path(private) / "out"

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from governance.access import Caller, Role
-from governance.bootstrap import open_house
+from governance.bootstrap import load, open_house
 from governance.demo import generate
 from governance.settings import Settings
 from governance.usecases.consent import record_consents
-from governance.usecases.ports import House
+from governance.usecases.ports import House, Policies
 from governance.usecases.register import Item, register, verify
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -48,10 +48,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def registered(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def policies() -> Policies:
+    return load(settings_in(Path()))
+
+
+@pytest.fixture(scope="session")
+def registered(world: Path, tmp_path_factory: pytest.TempPathFactory, policies: Policies) -> Path:
     """A data folder in which the whole world is registered; copied by `house`."""
     folder = tmp_path_factory.mktemp("registered") / "data"
-    with open_house(settings_in(folder), clock=Clock()) as house:
+    with open_house(settings_in(folder), clock=Clock(), policies=policies) as house:
         for item in (Item.PARTIES, Item.PROJECTS, Item.FLOWS, Item.SUBJECTS, Item.DATASETS, Item.EVIDENCE):
             documents = json.loads((world / "register" / f"{item}.json").read_text())
             register(house, CUSTODIAN, item,
@@ -77,18 +82,18 @@ def data(registered: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(data: Path, clock: Clock) -> Iterator[House]:
-    with open_house(settings_in(data), clock=clock) as opened:
+def house(data: Path, clock: Clock, policies: Policies) -> Iterator[House]:
+    with open_house(settings_in(data), clock=clock, policies=policies) as opened:
         yield opened
 
 
 @pytest.fixture
-def reopened(data: Path, clock: Clock) -> Callable[..., Any]:
+def reopened(data: Path, clock: Clock, policies: Policies) -> Callable[..., Any]:
     """Opens the same data folder again (the first house must be closed)."""
 
     @contextmanager
     def opening(**more: Any) -> Iterator[House]:
-        with open_house(settings_in(data, **more), clock=clock) as opened:
+        with open_house(settings_in(data, **more), clock=clock, policies=policies) as opened:
             yield opened
 
     return opening

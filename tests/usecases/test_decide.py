@@ -62,7 +62,7 @@ def test_evidence_that_nobody_verified_does_not_count(house, ask, world) -> None
 
 def test_a_withdrawal_binds_the_very_next_decision(house, ask) -> None:
     before = decide_request(house, CUSTODIAN, ask("03")).document
-    ids = [i for i in ask("02")["subjects"]["ids"]]
+    ids = list(ask("02")["subjects"]["ids"])
     withdraw_consent(house, CUSTODIAN, ids[0])
     after = decide_request(house, CUSTODIAN, ask("03")).document
     assert after["subjects"]["in"] <= before["subjects"]["in"]

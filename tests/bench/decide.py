@@ -31,7 +31,7 @@ _FIELDS = ("origin", "destination", "data.categories", "purpose", "safeguard")
 _SILENT = "not asked in this benchmark"
 
 
-def run(quick: bool) -> list[Row]:
+def run(quick: bool) -> list[Row]:  # noqa: FBT001 - the harness calls every benchmark so
     """Measure everything that this machine has."""
     rows = [*_many_laws(300 if quick else 2000)]
     shared = os.environ.get("SAFE_CONDUCT_SHARED")

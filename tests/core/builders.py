@@ -134,7 +134,7 @@ def fact(name: str, *terms: str, operator: Operator = Operator.IN) -> FactTest:
     )  # fmt: skip
 
 
-def yes(name: str, flag: bool = True) -> FactTest:
+def yes(name: str, *, flag: bool = True) -> FactTest:
     return FactTest(fact=name, operator=Operator.IS, flag=flag)
 
 

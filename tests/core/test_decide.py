@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from governance.core.conditions import AllOf, AnyOf, Constant, EvidenceTest, Not
+from governance.core.conditions import AllOf, AnyOf, Constant, Not
 from governance.core.decide import decide
 from governance.core.evidence import EvidenceState
 from governance.core.ruling import Effect, Refer, Ruling

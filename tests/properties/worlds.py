@@ -90,10 +90,13 @@ TEMPERS = (
     CALM,
     CALM,
     CALM,
+    CALM,
+    CALM,
     Temper(bad=0.05, kinds={F: 1, U: 1, H: 1}, unknown=0.02),
     Temper(bad=0.12, kinds={F: 1, U: 1, H: 5}, unknown=0.0),
     Temper(bad=0.12, kinds={F: 1, U: 5, H: 1}, unknown=0.05),
-    Temper(bad=0.45, kinds={F: 1, U: 1.2, H: 1.2}, unknown=0.03),
+    Temper(bad=0.45, kinds={F: 1, U: 1.3, H: 1.2}, unknown=0.03),
+    Temper(bad=0.45, kinds={F: 1, U: 1.4, H: 1.2}, unknown=0.0),
     Temper(bad=0.25, kinds={F: 2, U: 1, H: 1}, unknown=0.25),
 )
 
@@ -188,11 +191,11 @@ class Author:
         if gate is Gate.MECHANISM and self.domestic:
             values = [dice.weighted({F: 1, U: 1.6, H: 1.4, T: 0.7})]
         if gate is Gate.OUTSIDE_SCOPE and self.temper is CALM:
-            values = [dice.weighted({F: 3, U: 2, H: 1.5, T: 1})]
+            values = [dice.weighted({F: 3, U: 2, H: 1.8, T: 1})]
         if gate is Gate.GROUND and dice.chance(0.5):
             values.append(dice.weighted({F: 5, U: 1, H: 1, T: 2}))
         elif gate is Gate.REQUIREMENT and dice.chance(0.7):
-            values.append(dice.weighted({F: 2, U: 3.5, H: 1.7}) if len(names.get(Gate.GROUND, [])) > 1 else T)
+            values.append(dice.weighted({F: 2.2, U: 3, H: 2.4}) if len(names.get(Gate.GROUND, [])) > 1 else T)
         elif gate is not Gate.REQUIREMENT and dice.chance(0.3):
             values.append(good if good is F else dice.one(tuple(Truth)))
         return [self.fitted(pack, gate, v, names, second=i > 0) for i, v in enumerate(values)]
@@ -246,7 +249,7 @@ class Author:
         found = list(rule.defeated_by)
         while dice.chance(probability) and len(found) < 2:
             pack = rule.id.split("/")[0] if dice.chance(0.7) else "p1"
-            found.append(self.exception(pack, rule.id, dice.weighted({F: 3, U: 2.4, H: 1.3, T: 1.2})))
+            found.append(self.exception(pack, rule.id, dice.weighted({F: 2.5, U: 2.8, H: 1.4, T: 1.2})))
         return replace(rule, defeated_by=tuple(found))
 
     def exception(self, pack: str, defeats: str, wanted: Truth) -> Rule:
@@ -278,7 +281,7 @@ class Author:
             names[gate] = [r.id for r in rules[gate]]
         for gate, chance, likely in ((Gate.DUTY, 0.45, 0.5), (Gate.WHEN_DENIED, 0.45, 0.0)):
             if dice.chance(chance):
-                kinds = tuple(replace(self.rule(pack, gate, dice.weighted({F: 1, U: 1.7, H: 1, T: 1})), duties=self.duties(likely / 4)
+                kinds = tuple(replace(self.rule(pack, gate, dice.weighted({F: 1, U: 2, H: 1, T: 1})), duties=self.duties(likely / 4)
                               or (DutyOwed(type="report", params=(("within", ("P3D",)),)),)) for _ in "x")  # fmt: skip
                 rules[gate] = kinds
         return Regime(

@@ -66,6 +66,7 @@ __all__ = [
 ]  # fmt: skip
 
 _Documents = Sequence[Mapping[str, Any]]
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,31 +268,71 @@ def register_subjects(
         ConflictError: if a patient is known otherwise, or an identifier belongs to somebody else.
     """
     read = read_documents(SubjectDocument, documents, vocabulary, where=where)
-    added = replaced = 0
-    for number, document in enumerate(read):
+    refs = [subject_ref(index_key, tenant, document.id) for document in read]
+    marks = [{identifier_ref(index_key, tenant, i.system, i.value) for i in document.identifiers} for document in read]
+    known = _Known.load(connection, tenant, refs, {mark for one in marks for mark in one})
+    fresh: list[dict[str, Any]] = []
+    replaced = 0
+    for number, (document, ref) in enumerate(zip(read, refs, strict=True)):
         place = f"{where}[{number}]"
-        ref = subject_ref(index_key, tenant, document.id)
-        marks = {identifier_ref(index_key, tenant, i.system, i.value) for i in document.identifiers}
-        _check_owner(connection, tenant, marks, ref, place)
+        known.claim(marks[number], ref, place)
         plain = orjson.dumps(_short_names(document.facts), option=orjson.OPT_SORT_KEYS)
-        sealed = connection.scalar(select(subjects.c.sealed).where(subjects.c.tenant == tenant, subjects.c.ref == ref))
+        sealed = known.sealed.get(ref)
         if sealed is None:
-            added += 1
-            row = {"tenant": tenant, "ref": ref, "sealed": sealer.seal(tenant, ref, plain, SEALED_SUBJECT)}
-            connection.execute(insert(subjects).values(row))
-        elif sealer.open(tenant, ref, sealed, SEALED_SUBJECT) == plain and marks == identifier_refs_of(
-            connection, tenant, ref
-        ):
-            continue
+            fresh.append({"tenant": tenant, "ref": ref, "sealed": sealer.seal(tenant, ref, plain, SEALED_SUBJECT)})
+        elif known.marks.get(ref, set()) == marks[number] and sealer.open(tenant, ref, sealed, SEALED_SUBJECT) == plain:
+            marks[number] = set()  # already there
         elif not replace:
             raise _conflict(place)
         else:
             replaced += 1
             _replace_subject(connection, tenant, ref, sealer.seal(tenant, ref, plain, SEALED_SUBJECT))
-        if marks:
-            rows = [{"tenant": tenant, "identifier": mark, "subject": ref} for mark in sorted(marks)]
-            connection.execute(insert(subject_identifiers), rows)
-    return Registered(added=added, replaced=replaced, unchanged=len(read) - added - replaced)
+    rows = [{"tenant": tenant, "identifier": mark, "subject": ref}
+            for ref, one in zip(refs, marks, strict=True) for mark in sorted(one)]  # fmt: skip
+    for table, values in ((subjects, fresh), (subject_identifiers, rows)):
+        for start in range(0, len(values), _CHUNK):
+            connection.execute(insert(table), values[start : start + _CHUNK])
+    return Registered(added=len(fresh), replaced=replaced, unchanged=len(read) - len(fresh) - replaced)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the register knows of a batch of patients: sealed facts, identifiers, whose an identifier is."""
+
+    sealed: dict[str, bytes]
+    marks: dict[str, set[str]]
+    owners: dict[str, str]
+
+    @classmethod
+    def load(cls, connection: Connection, tenant: str, refs: Sequence[str], asked: set[str]) -> _Known:
+        sealed: dict[str, bytes] = {}
+        marks: dict[str, set[str]] = {}
+        owners: dict[str, str] = {}
+        held, person = subject_identifiers.c, subjects.c
+        for start in range(0, len(refs), _CHUNK):
+            some = refs[start : start + _CHUNK]
+            rows = connection.execute(
+                select(person.ref, person.sealed).where(person.tenant == tenant, person.ref.in_(some))
+            )
+            sealed.update((row.ref, row.sealed) for row in rows)
+            for ref, mark in connection.execute(
+                select(held.subject, held.identifier).where(held.tenant == tenant, held.subject.in_(some))
+            ):
+                marks.setdefault(ref, set()).add(mark)
+        wanted = sorted(asked)
+        for start in range(0, len(wanted), _CHUNK):
+            rows = connection.execute(
+                select(held.identifier, held.subject)
+                .where(held.tenant == tenant, held.identifier.in_(wanted[start : start + _CHUNK]))
+            )  # fmt: skip
+            owners.update((row.identifier, row.subject) for row in rows)
+        return cls(sealed=sealed, marks=marks, owners=owners)
+
+    def claim(self, marks: set[str], ref: str, where: str) -> None:
+        """Note whose identifiers these are; refuse one that is another patient's, of the register or this batch."""
+        if any(self.owners.setdefault(mark, ref) != ref for mark in marks):
+            raise ConflictError("an identifier belongs to another patient", where=f"{where}.identifiers",
+                                hint="correct it or merge the two")  # fmt: skip
 
 
 def subject_refs(documents: _Documents, *, tenant: str, index_key: bytes) -> list[str]:
@@ -449,16 +490,6 @@ def _set_evidence(connection: Connection, tenant: str, id_: str, before: str, **
     )
     if done.rowcount != 1:
         raise ConflictError("the evidence changed in the meantime", hint="look at it again")
-
-
-def _check_owner(connection: Connection, tenant: str, marks: set[str], ref: str, where: str) -> None:
-    columns = subject_identifiers.c
-    others = connection.scalar(
-        select(columns.subject).where(columns.tenant == tenant, columns.identifier.in_(marks), columns.subject != ref)
-    )
-    if others is not None:
-        raise ConflictError("an identifier belongs to another patient", where=f"{where}.identifiers",
-                            hint="correct it or merge the two")  # fmt: skip
 
 
 def _replace_subject(connection: Connection, tenant: str, ref: str, sealed: bytes) -> None:

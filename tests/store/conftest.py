@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,20 @@ from governance.store.database import migrate, open_database, writing
 from tests.store.world import Keys, furnish
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'house.db'}")
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database at the newest revision, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "house.db"
+    engine = open_database(f"sqlite:///{path}")
     migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def engine(tmp_path: Path, migrated: Path) -> Iterator[Engine]:
+    shutil.copy(migrated, tmp_path / "house.db")
+    engine = open_database(f"sqlite:///{tmp_path / 'house.db'}")
     yield engine
     engine.dispose()
 

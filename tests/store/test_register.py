@@ -193,6 +193,21 @@ def test_a_patient_is_found_by_identifiers_and_never_by_somebody_elses(world: Co
         register_subjects(world, thief, VOCABULARY, tenant=TENANT, sealer=keys, index_key=KEY)
 
 
+def test_two_patients_of_one_batch_cannot_share_an_identifier(connection: Connection, keys: Keys) -> None:
+    twins = [{"id": name, "identifiers": [{"system": "s", "value": "v"}]} for name in ("a", "b")]
+    keys.create(TENANT, subject_refs(twins, tenant=TENANT, index_key=KEY))
+    with pytest.raises(ConflictError) as caught:
+        register_subjects(connection, twins, VOCABULARY, tenant=TENANT, sealer=keys, index_key=KEY)
+    assert caught.value.where == "subjects[1].identifiers"
+
+
+def test_a_replacement_changes_identifiers_too(world: Connection, keys: Keys) -> None:
+    changed = [{**SUBJECTS[0], "identifiers": [{"system": "urn:mrn", "value": "new"}]}]
+    register_subjects(world, changed, VOCABULARY, tenant=TENANT, sealer=keys, index_key=KEY, replace=True)
+    assert find_subject(world, [("urn:mrn", "MRN-7781234")], tenant=TENANT, index_key=KEY) is None
+    assert find_subject(world, [("urn:mrn", "new")], tenant=TENANT, index_key=KEY) == subject_ref(KEY, TENANT, "p1")
+
+
 def test_two_tenants_keep_the_same_ids_apart(world: Connection, keys: Keys) -> None:
     furnish(world, keys, tenant="other", key=b"another-key-of-another-tenant-32")
     assert registered_ids(world, parties, "other") == registered_ids(world, parties, TENANT)

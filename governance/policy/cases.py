@@ -27,7 +27,7 @@ from pathlib import Path
 from governance.core.decide import decide
 from governance.core.rules import PolicySet
 from governance.core.ruling import Ruling
-from governance.policy.given import Situation, instant, read_situation
+from governance.policy.given import instant, read_situation
 from governance.policy.load import CASES, Loaded
 from governance.policy.read import Mapping, Node, Scalar, Sequence, read_yaml
 from governance.policy.shape import Faults, Fields, did_you_mean
@@ -193,12 +193,3 @@ def _why(ruling: Ruling) -> str:
     reasons = [f"{reason.rule} {reason.outcome.name.lower()}" for reason in ruling.reasons]
     parts.append("reasons: " + (", ".join(dict.fromkeys(reasons)) or "none"))
     return "; ".join(parts)
-
-
-def situations(tree: Node, pack: str, policies: PolicySet, faults: Faults) -> Iterator[tuple[str, Situation]]:
-    """Read the situations of a case file, for properties that want realistic requests."""
-    for item in _items(tree, faults):
-        fields = Fields(item, faults, known=_CASE_KEYS, what="case")
-        given, at = fields.mapping("given"), instant(fields)
-        if given is not None and at is not None:
-            yield fields.text("name"), read_situation(given, pack, at, policies, faults)

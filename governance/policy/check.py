@@ -13,7 +13,7 @@ from governance.core.rules import Confidence, PolicySet
 from governance.errors import Diagnostic
 from governance.policy.cases import run_cases
 from governance.policy.load import Loaded, load_policies
-from governance.policy.shape import Faults
+from governance.policy.shape import Faults, TooManyFaultsError
 
 __all__ = ["CheckReport", "policy_check"]
 
@@ -63,11 +63,14 @@ def policy_check(folder: Path, *, level: Confidence) -> CheckReport:
     """
     loaded = load_policies(folder, level=level)
     faults = Faults()
-    faults.extend(loaded.diagnostics)
     run = failed = 0
+    found = loaded.diagnostics
     if loaded.policies is not None:
-        run, failed = run_cases(folder, loaded, faults)
-    found = faults.all()
+        try:
+            run, failed = run_cases(folder, loaded, faults)
+            found += faults.all()
+        except TooManyFaultsError:
+            found += (*faults.all(), Diagnostic(where=f"{folder.name}:1:1", message="too many faults in cases"))
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     return CheckReport(
         diagnostics=found, errors=errors, warnings=len(found) - errors, packs=len(loaded.packs),

@@ -67,6 +67,8 @@ class _Work:
     level: Confidence
     faults: Faults
     conditions: ConditionCompiler
+    rules: Mapping[str, PackDocument]
+    """Every rule's id with its pack."""
     measures: dict[str, Measure] = field(default_factory=dict)
     governs: dict[str, Condition] = field(default_factory=dict)
     helping_governs: dict[str, Condition] = field(default_factory=dict)
@@ -87,7 +89,10 @@ def compile_packs(
         Regimes by id, measures by fact key, questions about ownership.
     """
     conditions = ConditionCompiler(vocabulary, packs, level, faults)
-    work = _Work(vocabulary=vocabulary, packs=packs, level=level, faults=faults, conditions=conditions)
+    owners = {document.id: pack for pack in packs.values() for document in _rules_of(pack)}
+    work = _Work(
+        vocabulary=vocabulary, packs=packs, level=level, faults=faults, conditions=conditions, rules=owners
+    )  # fmt: skip
     for name in sorted(packs):
         _pack_parts(packs[name], work)
     plain = {document.id: _rule(document, packs[name], work)
@@ -190,7 +195,7 @@ def _rule(document: RuleDocument, pack: PackDocument, work: _Work) -> Rule:
         must=compiler.compile(document.must, pack, must) if document.must else ALWAYS,
         needs=read_needs(document.needs, work.vocabulary, faults) if document.needs is not None else (),
         consent=consent,
-        rests_on=_rests_on(document, pack, faults),
+        rests_on=_rests_on(document, pack, work),
         defeats=_defeated(document, pack, work),
         last_resort=document.last_resort,
         arguable=_arguable(document, pack, compiler),
@@ -216,42 +221,43 @@ def _arguable(document: RuleDocument, pack: PackDocument, compiler: ConditionCom
     return Arguable(point=point, who=argued.who, within=argued.within, break_glass=argued.break_glass, says=argued.says)
 
 
-def _find(name: Scalar, pack: PackDocument, gates: tuple[Gate, ...], faults: Faults) -> str | None:
+def _find(name: Scalar, pack: PackDocument, gates: tuple[Gate, ...], work: _Work) -> str | None:
     """Find a rule of the same pack by ``name`` or ``section/name``."""
     section, _, rest = name.text.rpartition("/")
-    rules = [rule for rule in _rules_of(pack) if rule.gate in gates]
-    found = [rule.id for rule in rules if rule.name == rest and section in ("", str(rule.gate))]
+    tried = [f"{pack.id}/{gate}/{rest}" for gate in gates if section in ("", str(gate))]
+    found = [one for one in tried if one in work.rules]
     if len(found) == 1:
         return found[0]
     if found:
         choices = ", ".join(f"`{one.removeprefix(pack.id + '/')}`" for one in found)
-        faults.error(name, f"`{name.text}` names several rules", f"write one of {choices}")
+        work.faults.error(name, f"`{name.text}` names several rules", f"write one of {choices}")
         return None
+    rules = [rule for gate in gates for rule in pack.rules.get(gate, ())]
     known = [*(rule.name for rule in rules), *(f"{rule.gate}/{rule.name}" for rule in rules)]
     where = " or ".join(f"`{gate}`" for gate in gates)
-    faults.error(name, f"no rule `{name.text}` in {where} of this pack", did_you_mean(name.text, known))
+    work.faults.error(name, f"no rule `{name.text}` in {where} of this pack", did_you_mean(name.text, known))
     return None
 
 
-def _rests_on(document: RuleDocument, pack: PackDocument, faults: Faults) -> frozenset[str]:
+def _rests_on(document: RuleDocument, pack: PackDocument, work: _Work) -> frozenset[str]:
     gates = (Gate.GROUND,) if document.gate is Gate.MECHANISM else (Gate.GROUND, Gate.MECHANISM)
-    found = (_find(name, pack, gates, faults) for name in document.rests_on)
+    found = (_find(name, pack, gates, work) for name in document.rests_on)
     return frozenset(name for name in found if name)
 
 
 def _defeated(document: RuleDocument, pack: PackDocument, work: _Work) -> frozenset[str]:
-    found = {_find(name, pack, _DEFEATABLE, work.faults) for name in document.exception_to}
-    known = {rule.id: other for other in work.packs.values() if other.id != pack.id
-             for rule in _rules_of(other) if rule.gate in _DEFEATABLE}  # fmt: skip
+    found = {_find(name, pack, _DEFEATABLE, work) for name in document.exception_to}
     for name in document.sets_aside:
-        if name.text in known:
+        owner = work.rules.get(name.text)
+        if owner is not None and owner.id != pack.id and name.text.split("/")[1] in _DEFEATABLE:
             found.add(name.text)
-            if pack.force is not Force.LAW and known[name.text].force is Force.LAW:
+            if pack.force is not Force.LAW and owner.force is Force.LAW:
                 hint = "house rules may only ask for more than the law does"
                 work.faults.error(name, f"law `{name.text}` cannot be set aside by a pack that is no law", hint)
             continue
-        own = name.text.startswith(f"{pack.id}/")
-        near = "for a rule of the same pack write `exception_to`" if own else did_you_mean(name.text, known)
+        near = did_you_mean(name.text, (rule for rule in work.rules if rule.split("/")[1] in _DEFEATABLE))
+        if owner is not None and owner.id == pack.id:
+            near = "for a rule of the same pack write `exception_to`"
         work.faults.error(name, f"no rule `{name.text}` in another pack that could be set aside", near)
     return frozenset(name for name in found if name)
 

@@ -31,7 +31,7 @@ from governance.policy.lint import lint
 from governance.policy.read import Mapping as MappingNode
 from governance.policy.read import Node, Scalar, Sequence, read_yaml
 from governance.policy.schema import PackDocument, read_pack
-from governance.policy.shape import Faults, Fields, did_you_mean, scalars, timespan
+from governance.policy.shape import Faults, Fields, TooManyFaultsError, did_you_mean, scalars, timespan
 from governance.policy.vocabulary import read_vocabulary
 
 __all__ = ["CASES", "Loaded", "PackFile", "canonical", "load_policies", "read_value"]
@@ -94,6 +94,14 @@ def load_policies(folder: Path, *, level: Confidence) -> Loaded:
     if level is Confidence.UNVERIFIED:
         raise ValueError("no permit may rest on unverified law: choose knowledge, verified or signed-off")
     faults = Faults()
+    try:
+        return _load(folder, level, faults)
+    except TooManyFaultsError:
+        nothing = Vocabulary(facts={}, taxonomies={}, evidence={}, duties={})
+        return Loaded(policies=None, diagnostics=faults.all(), packs=(), vocabulary=nothing)
+
+
+def _load(folder: Path, level: Confidence, faults: Faults) -> Loaded:
     files = _read(folder, faults)
     vocabulary = read_vocabulary(files.vocabulary, faults)
     packs: dict[str, PackFile] = {}

@@ -22,12 +22,26 @@ from governance.policy.read import Mapping, Node, Scalar
 from governance.policy.read import Sequence as Items
 
 __all__ = [
-    "Faults", "Fields", "did_you_mean", "duration", "period_days", "scalars", "timespan",
+    "Faults", "Fields", "TooManyFaultsError", "did_you_mean", "duration", "period_days", "scalars", "timespan",
 ]  # fmt: skip
 
 
+_MOST = 1_000
+_CHOICES = 400
+"""Known words beyond which a suggestion looks only at those of the same beginning."""
+
+
+class TooManyFaultsError(Exception):
+    """So many faults that looking further would only cost time."""
+
+
 class Faults:
-    """Collects diagnostics, each once, in the order of files and lines."""
+    """Collects diagnostics, each once, in the order of files and lines.
+
+    Raises:
+        TooManyFaultsError: after a thousand of them, so that a broken file costs bounded time; the last one
+            says so.
+    """
 
     def __init__(self) -> None:
         self._found: dict[Diagnostic, None] = {}
@@ -42,11 +56,19 @@ class Faults:
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Record what another reader found."""
-        self._found.update(dict.fromkeys(diagnostics))
+        for found in diagnostics:
+            self._found[found] = None
+            self._bound(found.where)
 
     def _add(self, place: Node | str, message: str, hint: str | None, severity: str) -> None:
         where = place if isinstance(place, str) else place.where
         self._found[Diagnostic(where=where, message=message, hint=hint, severity=severity)] = None
+        self._bound(where)
+
+    def _bound(self, where: str) -> None:
+        if len(self._found) > _MOST:
+            self._found[Diagnostic(where=where, message=f"more than {_MOST} faults; the rest is not shown")] = None
+            raise TooManyFaultsError
 
     @property
     def failed(self) -> bool:
@@ -66,6 +88,8 @@ def _order(found: Diagnostic) -> tuple[str, int, int, str]:
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Suggest the nearest known word, or None."""
     choices = sorted(known)
+    if len(choices) > _CHOICES:
+        choices = [choice for choice in choices if choice[:1] == word[:1]][:_CHOICES]
     near = get_close_matches(word, choices, n=1, cutoff=0.6) or get_close_matches(
         word.casefold(), [choice for choice in choices if choice.islower()], n=1, cutoff=0.6
     )

@@ -178,6 +178,14 @@ def test_ten_thousand_rules_load_in_bounded_time(tmp_path: Path) -> None:
     assert sum(len(rules) for regime in found.regimes if regime.id == "ke-test" for rules in regime.rules.values()) == 10_000
 
 
+def test_ten_thousand_faults_cost_bounded_time_and_a_thousand_are_told(tmp_path: Path) -> None:
+    rules = "".join(f"  - {{id: r{number}, cite: s. {number}, when: {{purpos{number}: care}}, rests_on: g{number}}}\n" for number in range(10_000))
+    loaded = load(tmp_path, pack("\nmechanisms:\n" + rules))
+    assert loaded.policies is None
+    assert len(loaded.diagnostics) == 1002
+    assert "more than 1000 faults; the rest is not shown" in [found.message for found in loaded.diagnostics]
+
+
 def test_the_real_room_loads_and_every_measure_and_share_is_known() -> None:
     loaded = load_policies(ROOM, level=Confidence.KNOWLEDGE)
     assert [str(found) for found in loaded.diagnostics if found.severity == "error"] == []

@@ -37,11 +37,22 @@ def canonical(value: object) -> bytes:
         FormatError: the value holds something outside the profile; the message names the path, not the value.
     """
     try:
-        return orjson.dumps(_plain(value, 0), option=orjson.OPT_SORT_KEYS)
+        plain = _plain(value, 0)
     except _OutsideProfileError as error:
         path = f"/{_find(value)}"
         raise FormatError(f"value at `{path}` {error.message}", hint=_HINT) from None
-    except orjson.JSONEncodeError as error:
+    try:
+        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return _slowly(plain)
+
+
+def _slowly(plain: Json) -> bytes:
+    """Encode what orjson does not take: keys of a subclass of str (an enum's), and half surrogates, to say so."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
         raise FormatError("a string holds half of a surrogate pair", hint="send text as valid UTF-8") from error
 
 
@@ -95,12 +106,13 @@ def _plain(value: object, depth: int) -> Json:
 def _members(value: Mapping[object, object], depth: int) -> Json:
     if depth == _MAX_DEPTH:
         raise _OutsideProfileError(f"is nested deeper than {_MAX_DEPTH} levels")
-    members: dict[str, Json] = {}
-    for key, member in value.items():
-        if not isinstance(key, str) or not key.isascii():
-            raise _OutsideProfileError("has a key that is not an ASCII string")
-        members[key] = member if type(member) is str else _plain(member, depth + 1)
-    return members
+    try:
+        in_ascii = "".join(value).isascii()  # type: ignore[arg-type] # a key that is no string raises
+    except TypeError:
+        in_ascii = False
+    if not in_ascii:
+        raise _OutsideProfileError("has a key that is not an ASCII string")
+    return {key: member if type(member) is str else _plain(member, depth + 1) for key, member in value.items()}  # type: ignore[misc]
 
 
 def _elements(value: Iterable[object], depth: int) -> Json:

@@ -55,6 +55,10 @@ def test_values_outside_the_profile_are_refused(value):
         canonical(value)
 
 
+def test_words_of_closed_vocabularies_are_strings_as_values_and_as_keys():
+    assert canonical({TypeClass.FLOW: TypeClass.POLICY, "a": (True, None)}) == b'{"a":[true,null],"flow":"policy"}'
+
+
 def test_endless_nesting_is_refused():
     value: list = []
     for _ in range(100):

@@ -137,7 +137,7 @@ class Known:
 
     def _learn_name(self, words: tuple[str, ...]) -> None:
         for word in words:
-            if word.isdigit() or word in self._words.particles or word in self._words.titles:
+            if word.isdigit() or word in self._words.particles | self._words.conjunctions or word in self._words.titles:
                 continue
             weak = (len(word) < _MEANINGFUL and word.isascii()) or word in self._words.common
             (self._weak if weak else self._strong)[word] = Kind.NAME

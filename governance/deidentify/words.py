@@ -63,6 +63,7 @@ class Words:
     capital_titles: frozenset[str]
     name_cues: frozenset[str]
     particles: frozenset[str]
+    conjunctions: frozenset[str]
     common: frozenset[str]
     months: Mapping[str, int]
     month_names: Mapping[str, tuple[tuple[str, ...], ...]]
@@ -117,6 +118,7 @@ def load_words(folder: Path) -> Words:
         capital_titles=_folded(_list(tree.get("capital_titles"))),
         name_cues=_folded(_list(tree.get("name_cues"))),
         particles=_folded(_list(tree.get("particles"))),
+        conjunctions=_folded(_list(tree.get("conjunctions"))),
         common=_folded(_list(tree.get("common_words"))),
         months={fold(name): n for listed in names.values() for n, month in enumerate(listed, 1) for name in month},
         month_names=names,

@@ -1,0 +1,1 @@
+"""The shipped law, as a whole."""

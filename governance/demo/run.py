@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -66,7 +67,7 @@ def run_demo(out: Path, *, patients: int, seed: int, as_json: bool) -> None:
     _prepare(out)
     world = out / "world"
     console.print(f"A synthetic world: {patients} patients (seed {seed})", style="dim")
-    generate(world, seed=seed, patients=patients)
+    generate(world, seed=seed, patients=patients, today=datetime.now(UTC).date())
     settings = Settings(home=out, level="knowledge", tenant="demo", log_origin="demo.safe-conduct.example")
     answers: list[_Answer] = []
     with open_house(settings) as house:

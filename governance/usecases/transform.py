@@ -163,7 +163,7 @@ def _changed(work: Work, plan: Plan, writer: _Writer, made: Made) -> Iterator[Tr
                                 goes=_goes(work, allowed),
                                 linking=Linking.RELATIVE if writer.lines else Linking.URN)  # fmt: skip
         data = orjson.dumps(done.bundle)
-        check.check(group.ordinal, data, done, group.bundle, at=at)
+        check.check(group.ordinal, data, done, group.bundle)
         _count(made, ref, done.resources)
         writer.write(ref, done.bundle)
         yield done

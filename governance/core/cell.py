@@ -149,9 +149,10 @@ class Cell:
         get: `facts.get`, bound once: it is called for every fact of every regime.
         answer: what the patients of the class said about this movement.
         quoted: fact key to key and value as text, for reasons.
+        worth: values of regimes found so far, by regime and whether only grounds kept against a refusal count.
     """
 
-    __slots__ = ("_fits", "answer", "evidence", "facts", "get", "quoted", "vocabulary")
+    __slots__ = ("_fits", "answer", "evidence", "facts", "get", "quoted", "vocabulary", "worth")
 
     def __init__(
         self,
@@ -166,6 +167,7 @@ class Cell:
         self.evidence = evidence
         self.vocabulary = vocabulary
         self.quoted = _Quoted(self.get)
+        self.worth: dict[tuple[object, bool], Truth] = {}
         self._fits: dict[EvidenceNeed, tuple[tuple[EvidenceItem, Truth], ...]] = {}
 
     def atom(self, atom: Atom) -> Truth:

@@ -91,6 +91,11 @@ class _Closed:
     faults: tuple[str, ...] = ()
 
 
+def _arguable(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """Return the rules that want a person."""
+    return tuple(sorted({r.rule for r in reasons if r.outcome is Truth.HUMAN and r.regime != ENGINE}))
+
+
 class _Hearing:
     """Hears the profiles one by one and writes the ruling."""
 
@@ -235,7 +240,7 @@ class _Hearing:
             duties=join_duties(owed, self.engine.vocabulary),
             reasons=tuple(reasons if len(deciding) == 1 else sorted(reasons, key=order)),
             missing=tuple(sorted(missing)),
-            arguable=tuple(sorted({r.rule for r in reasons if r.outcome is Truth.HUMAN and r.regime != ENGINE})),
+            arguable=() if verdict is Verdict.DENY else _arguable(reasons),
             check_again_by=self._check_again(()),
         )
 

@@ -170,10 +170,13 @@ class Docket:
         law = Truth.TRUE
         get, fits, said = cell.get, cell.fits, cell.said
         for entry in entries:
-            if assumed or not entry.compiled.must(get, fits, said):
-                law = min(law, entry.compiled.value(cell, assumed=assumed))
-                if law is Truth.FALSE:
-                    break
+            compiled = entry.compiled
+            if assumed:
+                law = min(law, compiled.value(cell, assumed=True))
+            elif not compiled.must(get, fits, said):
+                law = min(law, compiled.less(cell))
+            if law is Truth.FALSE:
+                break
         if refused is Truth.FALSE or law is self._bound(cell, entries, assumed=assumed):
             return law
         return min(law, refused)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+
 from governance.core.cell import key_of
 from governance.core.facts import Holder, Vocabulary
 from governance.core.formula import Leaf, Node, Paper, Said, leaves_of
 from governance.core.rules import Gate, Rule
+from governance.core.ruling import Reason
 
 __all__ = ["Reads", "of_subject"]
 
@@ -22,10 +26,12 @@ class Reads:
         needs: evidence.
         consent: the patient's consent is read.
         personal: a fact of the subject, or consent, is read.
+        plain: only facts are read, and `quote` takes them from a cell's quotations.
+        reasons: reasons already made for the rule, by what they say: the same ones recur, and are immutable.
         order: where a reason for the rule stands among others.
     """
 
-    __slots__ = ("_depends", "consent", "keys", "needs", "order", "personal", "regime")
+    __slots__ = ("_depends", "consent", "keys", "needs", "order", "personal", "plain", "quote", "reasons", "regime")
 
     def __init__(self, node: Node, rule: Rule | None, vocabulary: Vocabulary) -> None:
         leaves = list(leaves_of(node))
@@ -40,6 +46,9 @@ class Reads:
             or (rule is not None and rule.subject_dependent)
             or any(of_subject(key, vocabulary) for key in self.keys)
         )
+        self.plain = not self.needs and not self.consent
+        self.quote: Callable[[Mapping[str, tuple[str, str]]], tuple[tuple[str, str], ...]] = _quoting(self.keys)
+        self.reasons: dict[tuple[object, ...], Reason] = {}
         self._depends: dict[frozenset[str], bool] = {}
 
     def depends(self, personal: frozenset[str]) -> bool:
@@ -50,6 +59,13 @@ class Reads:
                 self._depends.clear()
             known = self._depends[personal] = self.personal or not personal.isdisjoint(self.keys)
         return known
+
+
+def _quoting(keys: tuple[str, ...]) -> Callable[[Mapping[str, tuple[str, str]]], tuple[tuple[str, str], ...]]:
+    """Return what picks the quotations of some facts (`itemgetter` makes a tuple of two and more)."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda quoted: tuple(quoted[key] for key in keys)
 
 
 def of_subject(key: str, vocabulary: Vocabulary) -> bool:

@@ -15,7 +15,7 @@ from governance.core.cell import Cell, key_of
 from governance.core.docket import Place, Verdict
 from governance.core.engine import Entry
 from governance.core.facts import Vocabulary
-from governance.core.formula import Node, Paper, value
+from governance.core.formula import DAY, Node, Paper, value
 from governance.core.reads import Reads, of_subject
 from governance.core.reliance import Reliance
 from governance.core.rules import Gate, Rule
@@ -35,6 +35,7 @@ Ordered: TypeAlias = tuple[tuple[str, int, str], Reason]
 _ON_FILE = {
     Truth.TRUE: "on file", Truth.UNKNOWN: "on file, but it is not known whether it fits", Truth.FALSE: "not on file",
 }  # fmt: skip
+_REMEMBERED = 256
 _place_of = itemgetter(0)
 _GATE_ORDER = {gate: number for number, gate in enumerate(Gate)}
 
@@ -64,12 +65,12 @@ class Narrator:
 
     def relied_on(self, entry: Entry, reliance: Reliance, cell: Cell, profile: str) -> list[Ordered]:
         """Return the rules that a permit rests on in a regime, and the alternatives that are true as well."""
-        hidden = self._governs_by_patient(entry, cell)
-        return [
-            self._reason(entry, rule, Truth.TRUE, cell, profile, relied_on=relied_on, hidden=hidden)
-            for rules, relied_on in ((reliance.rules, True), (reliance.also, False))
-            for rule in rules
-        ]
+        rules = [(rule, Truth.TRUE) for rule in reliance.rules]
+        found = self._reasons(entry, rules, cell, profile, relied_on=True)
+        if reliance.also:
+            also = [(rule, Truth.TRUE) for rule in reliance.also]
+            found += self._reasons(entry, also, cell, profile, relied_on=False)
+        return found
 
     def against(self, entry: Entry, cell: Cell, profile: str, verdict: Verdict, *, kept: bool) -> list[Ordered]:
         """Return the rules of a regime that keep a cell from being permitted."""
@@ -77,11 +78,7 @@ class Narrator:
         if worth is Truth.TRUE or (verdict is Verdict.DENY) is not (worth is Truth.FALSE):
             return []
         against = entry.against(cell, denied=worth is Truth.FALSE, kept=kept)
-        hidden = self._governs_by_patient(entry, cell)
-        found = [
-            self._reason(entry, rule, outcome, cell, profile, relied_on=False, hidden=hidden)
-            for rule, outcome in against.rules
-        ]
+        found = self._reasons(entry, against.rules, cell, profile, relied_on=False)
         if against.may_govern:
             says = f"It is not known whether {entry.regime.id} governs."
             found.append(self._asks(entry, cell, profile, "may-govern", entry.governs, says))
@@ -97,21 +94,38 @@ class Narrator:
             subject_dependent=reads.depends(self._personal),
         ))  # fmt: skip
 
-    def _reason(
-        self, entry: Entry, rule: Rule, outcome: Truth, cell: Cell, profile: str, *, relied_on: bool, hidden: bool
-    ) -> Ordered:
-        reads = entry.reads(rule)
-        return reads.order, reason_of(
-            rule, reads.regime, outcome, _facts(reads, cell), profile,
-            subject_dependent=hidden or reads.depends(self._personal), relied_on=relied_on,
-        )  # fmt: skip
+    def _reasons(
+        self, entry: Entry, rules: Iterable[tuple[Rule, Truth]], cell: Cell, profile: str, *, relied_on: bool
+    ) -> list[Ordered]:
+        """Make reasons of one regime; a ruling may need dozens, so what is the same for all is looked up once."""
+        hidden = self._governs_by_patient(entry, cell)
+        personal, quoted, reads_of = self._personal, cell.quoted, entry.reads
+        found: list[Ordered] = []
+        for rule, outcome in rules:
+            reads = reads_of(rule)
+            facts = reads.quote(quoted) if reads.plain else _facts(reads, cell)
+            depends = hidden or reads.depends(personal)
+            key = (facts, outcome, profile, depends, relied_on)
+            reason = reads.reasons.get(key)
+            if reason is None:
+                if len(reads.reasons) >= _REMEMBERED:
+                    reads.reasons.clear()
+                reason = reads.reasons[key] = reason_of(
+                    rule, reads.regime, outcome, facts, profile, subject_dependent=depends, relied_on=relied_on
+                )
+            found.append((reads.order, reason))
+        return found
 
     def _governs_by_patient(self, entry: Entry, cell: Cell) -> bool:
         """Say whether it takes the patient's facts to know that the regime governs here."""
         if not entry.governing.depends(self._personal):
             return False
+        if entry.governing.plain:
+            read = {key: cell.facts[key] for key in (DAY, *entry.governing.keys) if key in cell.facts}
+        else:
+            read = cell.facts
         others = {
-            key: given for key, given in cell.facts.items()
+            key: given for key, given in read.items()
             if key not in self._personal and not of_subject(key, self._vocabulary)
         }  # fmt: skip
         return value(entry.governs, Cell(others, cell.answer, cell.evidence, self._vocabulary)) is not Truth.TRUE
@@ -188,7 +202,7 @@ def ordered(reason: Reason) -> Ordered:
 def of_one_cell(found: list[Ordered]) -> tuple[Reason, ...]:
     """Sort the reasons of one cell; an exception that several regimes rest on is named once."""
     found.sort(key=_place_of)
-    return tuple(
-        reason for number, (place, reason) in enumerate(found)
-        if number == 0 or found[number - 1][0] != place or found[number - 1][1] != reason
-    )  # fmt: skip
+    reasons = tuple(reason for _, reason in found)
+    if len({place for place, _ in found}) == len(found):
+        return reasons
+    return tuple(dict.fromkeys(reasons))

@@ -301,13 +301,25 @@ class CompiledRegime:
             kept: only grounds that stand against a refusal count.
             assumed: as if all law were known well enough.
         """
-        for level, otherwise in ((Truth.TRUE, None), (Truth.UNKNOWN, Truth.FALSE), (Truth.HUMAN, Truth.UNKNOWN)):
-            holds = self._question(kept=kept, assumed=assumed, level=level)(cell.get, cell.fits, cell.said)
-            if level is Truth.TRUE and holds:
-                return Truth.TRUE
-            if otherwise is not None and not holds:
-                return otherwise
-        return Truth.HUMAN
+        if not assumed:
+            known = cell.worth.get((self, kept))
+            if known is not None:
+                return known
+        must = self._question(kept=kept, assumed=assumed, level=Truth.TRUE)
+        if must(cell.get, cell.fits, cell.said):
+            return Truth.TRUE
+        return self.less(cell, kept=kept, assumed=assumed)
+
+    def less(self, cell: Cell, *, kept: bool = False, assumed: bool = False) -> Truth:
+        """Return the regime's exact value where it is known not to be true."""
+        worth = Truth.HUMAN
+        if not self._question(kept=kept, assumed=assumed, level=Truth.UNKNOWN)(cell.get, cell.fits, cell.said):
+            worth = Truth.FALSE
+        elif not self._question(kept=kept, assumed=assumed, level=Truth.HUMAN)(cell.get, cell.fits, cell.said):
+            worth = Truth.UNKNOWN
+        if not assumed:
+            cell.worth[self, kept] = worth
+        return worth
 
     def pathways(self, *, kept: bool) -> Node:
         """Return the formula of the best pathway alone, general requirements included."""

@@ -91,7 +91,8 @@ def _beside_peers(peers: ModuleType, size: int, count: int) -> list[Row]:
     answers = [decide(policies, AS_IS, facts, AT).effect is Effect.PERMIT for facts in asked]
     if answers != truth:
         raise AssertionError("decide disagrees with the peers' own naive engine")
-    p50, p99 = _percentiles(lambda n: decide(policies, AS_IS, asked[n], AT), count)
+    fresh = [_facts_of(request) for request in peers.requests(places, rules, 2 * count)[count:]]
+    p50, p99 = _percentiles(lambda n: decide(policies, AS_IS, fresh[n], AT), count)
     cedar = _peer(peers, "cedar", "cedarpy", places, rules, requests, truth)
     bounds = {"must": "at most 1/10 of cedarpy", "aim": "1/40"} if size == 200 else {}
     holds = None if cedar is None or not bounds else p50 <= cedar / 40

@@ -219,7 +219,7 @@ def policy_set(
 
 def open_law(*rules: Rule, **more: object) -> Regime:
     """Make a law of DE with one ground that always holds and no mechanism asked, and further rules."""
-    return regime(ground(), *rules, silent=(Gate.MECHANISM,), **more)  # type: ignore[arg-type]
+    return regime(ground(pack=more.get("pack", "law")), *rules, silent=(Gate.MECHANISM,), **more)  # type: ignore[arg-type]
 
 
 SHARED: Mapping[str, Value] = {

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 
 from governance.core.decide import decide
 from governance.core.explain import sentences
@@ -14,6 +15,7 @@ from tests.core.builders import (
     Gate,
     Interval,
     Operator,
+    Timespan,
     fact,
     facts,
     ground,
@@ -26,7 +28,9 @@ from tests.core.builders import (
     policy_set,
     question,
     regime,
+    row,
     rule,
+    table,
 )
 
 LAW = regime(ground("research", when=fact("purpose", "research"), duties=["label"]), mechanism("contract", needs=(need("contract"),)))
@@ -85,6 +89,15 @@ def test_a_law_that_governs_by_residence_is_not_told() -> None:
     abroad = open_law(pack="fr", territory="FR", governs=fact("subject.residence", "FR"))
     given = facts(classes=[people(subject__residence="FR")])
     ruling = decide(policy_set(open_law(), abroad), question(), given, NOON)
+    assert [reason["rule"] for reason in subject_free(ruling)["reasons"]] == ["law/grounds/ground"]
+
+
+def test_a_law_that_governs_by_residence_from_a_day_on_is_not_told_either() -> None:
+    since = row("FR", span=Timespan(from_earliest=date(2020, 1, 1), from_latest=date(2020, 1, 1)))
+    abroad = open_law(pack="fr", territory="FR", governs=table("subject.residence", since))
+    given = facts(classes=[people(subject__residence="FR")])
+    ruling = decide(policy_set(open_law(), abroad), question(), given, NOON)
+    assert "fr" in {reason.regime for reason in ruling.reasons}
     assert [reason["rule"] for reason in subject_free(ruling)["reasons"]] == ["law/grounds/ground"]
 
 

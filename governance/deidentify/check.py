@@ -149,7 +149,9 @@ class OutputCheck:
             words = [token.word for token in tokens_of(fold(piece))]
             if any(pair in self._names for pair in pairwise(words)):
                 return True
-        return digits >= _LONG_DIGITS and any(_SEPARATORS.sub("", fold(run)) in self._numbers for run in _RUN.findall(piece))
+        return digits >= _LONG_DIGITS and any(
+            _SEPARATORS.sub("", fold(run)) in self._numbers for run in _RUN.findall(piece)
+        )
 
 
 _ADDRESSES = ("http://hl7.org/", "http://terminology.hl7.org/", "urn:")

@@ -84,13 +84,14 @@ def apply_concept(value: Json, subject: Subject) -> Json:
         one = codings[0]
         key = (one.get("system"), one.get("code"), one.get("display"), value.get("text"))
         try:
-            return subject.concepts[key]
-        except KeyError:
-            if "version" not in one and "userSelected" not in one:
-                out = subject.concepts[key] = _concept(value, subject)
-                return out
-        except TypeError:
-            pass  # an object where a code belongs: the slow way removes it
+            out = subject.concepts.get(key, subject)
+        except TypeError:  # an object where a code belongs: the slow way removes it
+            return _concept(value, subject)
+        if out is not subject:
+            return out
+        if "version" not in one and "userSelected" not in one:
+            out = subject.concepts[key] = _concept(value, subject)
+            return out
     return _concept(value, subject)
 
 

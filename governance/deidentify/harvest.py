@@ -9,7 +9,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from governance.deidentify.known import Kind, Value
@@ -62,30 +62,41 @@ def _tree(base: BaseRules, rules: TypeRules) -> Mapping[str, object]:
     return out
 
 
-def collect(harvest: Harvest, resources: Iterable[dict[str, Json]]) -> Iterator[Value]:
+def collect(harvest: Harvest, resources: Iterable[dict[str, Json]]) -> list[Value]:
     """Collect the identifying values of resources."""
+    out: list[Value] = []
     for resource in resources:
         kind = resource.get("resourceType")
         tree = harvest.trees.get(kind) if isinstance(kind, str) else None
         if tree is None:
-            yield from _by_shape(resource, harvest, "", 0)
+            _by_shape(resource, harvest, "", 0, out)
         else:
-            yield from _by_tree(resource, tree, harvest, kind in ("Organization", "Location"))
+            _by_tree(resource, tree, harvest, kind in ("Organization", "Location"), out)
+    return out
 
 
 def _by_tree(
-    value: Mapping[str, Json], tree: Mapping[str, object], harvest: Harvest, institution: bool  # noqa: FBT001 - inner
-) -> Iterator[Value]:
-    for key in tree.keys() & value.keys():
-        item, deeper = value[key], tree[key]
-        for one in item if isinstance(item, list) else (item,):
-            if isinstance(deeper, Mapping):
-                if isinstance(one, dict):
-                    yield from _by_tree(one, deeper, harvest, institution)
-            elif institution and key in ("name", "alias") and isinstance(one, str):
-                yield Value(kind=Kind.ORGANISATION, text=one)
-            elif deeper is not _ACTOR or (isinstance(one, dict) and len(one) > 1):  # a bare reference names nobody
-                yield from _by_shape(one, harvest, key, 0)
+    value: Mapping[str, Json],
+    tree: Mapping[str, object],
+    harvest: Harvest,
+    institution: bool,  # noqa: FBT001 - inner
+    out: list[Value],
+) -> None:
+    for key, item in value.items():
+        if key not in tree:
+            continue
+        deeper = tree[key]
+        for one in item if type(item) is list else (item,):
+            if deeper is _ACTOR:
+                if type(one) is dict and len(one) > 1:  # a bare reference names nobody
+                    _by_shape(one, harvest, key, 0, out)
+            elif deeper is None:
+                if institution and key in ("name", "alias") and type(one) is str:
+                    out.append(Value(kind=Kind.ORGANISATION, text=one))
+                else:
+                    _by_shape(one, harvest, key, 0, out)
+            elif isinstance(deeper, Mapping) and type(one) is dict:
+                _by_tree(one, deeper, harvest, institution, out)
 
 
 _NAME_KEYS = frozenset({"family", "given"})
@@ -95,19 +106,19 @@ _NUMBER_KEYS = frozenset({"serialNumber", "lotNumber", "distinctIdentifier", "de
                           "subscriberId", "preAuthRef", "dependent"})  # fmt: skip
 
 
-def _by_shape(value: Json, harvest: Harvest, key: str, depth: int) -> Iterator[Value]:
+def _by_shape(value: Json, harvest: Harvest, key: str, depth: int, out: list[Value]) -> None:
     """Search everything below a value for what has the shape of a name, address, telecom or identifier."""
     if depth > _DEEPEST:
         return
-    if isinstance(value, list):
+    if type(value) is dict:
+        _object(value, harvest, key, depth, out)
+    elif type(value) is list:
         for item in value:
-            yield from _by_shape(item, harvest, key, depth + 1)
-    elif isinstance(value, dict):
-        yield from _object(value, harvest, key, depth)
-    elif isinstance(value, str):
+            _by_shape(item, harvest, key, depth + 1, out)
+    elif type(value) is str:
         kind = _kind(key)
         if kind is not None:
-            yield Value(kind=kind, text=value)
+            out.append(Value(kind=kind, text=value))
 
 
 def _kind(key: str) -> Kind | None:
@@ -120,15 +131,16 @@ def _kind(key: str) -> Kind | None:
     return Kind.NUMBER if key in _NUMBER_KEYS else None
 
 
-def _object(value: dict[str, Json], harvest: Harvest, key: str, depth: int) -> Iterator[Value]:
+def _object(value: dict[str, Json], harvest: Harvest, key: str, depth: int, out: list[Value]) -> None:
     url = value.get("url")
-    named = isinstance(url, str) and any(part in url for part in harvest.name_extensions)
+    named = type(url) is str and any(part in url for part in harvest.name_extensions)
     for name, item in value.items():
-        kind = _kind_in(value, name, key, named=named) if isinstance(item, str) else None
-        if kind is not None and isinstance(item, str):
-            yield Value(kind=kind, text=item)
-        else:
-            yield from _by_shape(item, harvest, name, depth + 1)
+        if type(item) is str:
+            kind = _kind_in(value, name, key, named=named) or _kind(name)
+            if kind is not None:
+                out.append(Value(kind=kind, text=item))
+        elif type(item) is dict or type(item) is list:
+            _by_shape(item, harvest, name, depth + 1, out)
 
 
 _TELECOMS = ("phone", "fax", "email", "pager", "url", "sms", "other")

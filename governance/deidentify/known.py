@@ -70,6 +70,8 @@ _DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _MEANINGFUL = 4
 """Shortest name, in characters, that counts without further context."""
+_LABEL = 160
+"""Texts up to this length, in characters, are printed forms of codes, which repeat from record to record."""
 _NUMBER = 5
 """Shortest number or contact, in letters and digits, that is searched for."""
 
@@ -83,9 +85,13 @@ def _squeeze(text: str) -> str:
     return _SEPARATORS.sub("", fold(text))
 
 
-@lru_cache(maxsize=20_000)
 def words_of(text: str) -> tuple[frozenset[str], int]:
-    """Return the words of a printed form and how many digits it has; labels repeat from record to record."""
+    """Return the words of a text and how many digits it has; short ones are remembered, notes never."""
+    return _words_of(text) if len(text) < _LABEL else _words_of.__wrapped__(text)
+
+
+@lru_cache(maxsize=20_000)
+def _words_of(text: str) -> tuple[frozenset[str], int]:
     words = frozenset(token.word for token in tokens_of(fold(text)))
     return words | {word[:-1] for word in words if word.endswith("s")}, sum(map(str.isdigit, text))
 

@@ -91,7 +91,8 @@ def walk(node: Node, value: dict[str, Json], subject: Subject) -> dict[str, Json
     program = node.programs.get(names) or _program(node, names)
     if program.refused:
         raise RefusedResourceError
-    subject.done[program] = subject.done.get(program, 0) + 1
+    done = subject.done
+    done[program] = done.get(program, 0) + 1
     out: dict[str, Json] = {}
     for name, slot, apply in program.steps:
         item = value[name]

@@ -108,6 +108,6 @@ def test_a_cut_gzip_a_cut_line_and_too_much_are_refused(tmp_path, base):
             list(read_records(tmp_path / "big.json", base, limits))
     with pytest.raises(InputError, match="not there"):
         list(read_records(tmp_path / "absent", base))
+    (tmp_path / "empty.ndjson").write_bytes(b"\n")
     with pytest.raises(InputError, match="no record"):
-        (tmp_path / "empty.ndjson").write_bytes(b"\n")
         list(read_records(tmp_path / "empty.ndjson", base))

@@ -55,6 +55,7 @@ def account(
 @app.command()
 def entry(
     index: Annotated[int, typer.Argument(min=0, help="Number of the entry.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As always with this command.")] = True,  # noqa: ARG001
     home: Home = None, level: LevelName = None, tenant: Tenant = None, user: As = None, role: RoleName = None,
 ) -> None:  # fmt: skip
     """Show one entry's details and its proof, as JSON."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from governance.cli import audit, keys, policy, register
 from governance.cli.house import As, Home, LevelName, RoleName, Tenant, caller_for, house_for
 from governance.cli.output import EXIT_OF_EFFECT, fail, show, show_decision
-from governance.errors import InputError, SafeConductError
+from governance.errors import FaultError, InputError, SafeConductError
 from governance.logs import configure_logs
 
 __all__ = ["app", "main"]
@@ -28,6 +30,9 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="key")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}")
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for wrong usage; it has its own copy of click and gives a public name only to this child."""
 
 
 @app.command()
@@ -104,13 +109,14 @@ def outcome(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8470,
+    as_json: Json = False,
     home: Home = None, level: LevelName = None, tenant: Tenant = None,
 ) -> None:  # fmt: skip
-    """Serve the HTTP API; prints the address and, the first time, a key that is shown once."""
+    """Serve the HTTP API; prints the address and, the first time, keys that are shown once."""
     from governance.cli.serve import run_server
 
     with house_for(home=home, level=level, tenant=tenant) as house:
-        run_server(house, host=host, port=port)
+        run_server(house, host=host, port=port, as_json=as_json)
 
 
 def _read(path: Path) -> bytes:
@@ -122,31 +128,42 @@ def _read(path: Path) -> bytes:
 
 
 def _instant(text: str | None) -> datetime | None:
-    """Read a day (its last second, UTC, so that law of that day holds) or an instant."""
+    """Read a day (its last second, UTC, so that whatever was said on that day counts) or an instant."""
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if _DAY.fullmatch(text):
+            moment = moment.replace(hour=23, minute=59, second=59)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InputError(f"`{text}` is no day or instant", where="--at", hint="write 2026-11-22") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and turn every failure into a message and an exit code."""
     configure_logs()
     wants_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
-    _guarded(lambda: app(args=arguments, standalone_mode=True), as_json=wants_json)
+    # typer explains wrong usage to a person itself; a program gets the same JSON as for every other error
+    _guarded(lambda: app(args=arguments, standalone_mode=not wants_json), as_json=wants_json)
 
 
-def _guarded(command: Callable[[], None], *, as_json: bool) -> None:
+def _guarded(command: Callable[[], int | None], *, as_json: bool) -> NoReturn:
+    """Run a command and leave with its exit code, or with that of its failure."""
     try:
-        command()
+        sys.exit(command())
     except SafeConductError as error:
         fail(error, as_json=as_json)
+    except _UsageError as error:
+        fail(InputError(error.format_message(), hint="--help shows how"), as_json=as_json)  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a text from anywhere may hold a patient's value: name its type and place
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        fail(FaultError(f"something failed on our side: {type(error).__name__}", where=where,
+                        hint="nothing was handed out; report this line"), as_json=as_json)  # fmt: skip

@@ -87,7 +87,7 @@ def consents(
     """Record FHIR Consents; says what was mended and what could not be expressed."""
     from governance.usecases.consent import record_consents
 
-    read = [read_json(path) for path in sorted(file.glob("*.json"))] if file.is_dir() else read_json(file)
+    read = _read_folder(file) if file.is_dir() else read_json(file)
     given = read if isinstance(read, list) else [read]
     documents = [document for document in given if isinstance(document, dict)]
     if not documents or len(documents) != len(given):
@@ -119,17 +119,27 @@ def withdraw(
     show({"withdrawn": True, "entry": receipt.index}, f"withdrawn (entry {receipt.index})", as_json=as_json)
 
 
-def read_json(path: Path) -> object:
+def _read_folder(folder: Path) -> list[object]:
+    """Read every JSON file of a folder; they are named by number, for their names may name patients."""
+    return [read_json(path, name=f"file {n}") for n, path in enumerate(sorted(folder.glob("*.json")), start=1)]
+
+
+def read_json(path: Path, *, name: str | None = None) -> object:
     """Read a JSON file of the caller's own.
+
+    Args:
+        path: the file.
+        name: what to call it in errors; by default its path, as the caller wrote it.
 
     Raises:
         InputError: saying where in the file, never what stands there.
     """
+    called = name or str(path)
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot read `{path}`: {error.strerror}", where=str(path)) from error
+        raise InputError(f"cannot read the file: {error.strerror}", where=called) from error
     except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg.lower()}", where=f"{path}:{error.lineno}:{error.colno}") from None
+        raise InputError(f"not JSON: {error.msg.lower()}", where=f"{called}:{error.lineno}:{error.colno}") from None
     except (UnicodeDecodeError, RecursionError):
-        raise InputError("not JSON in UTF-8", where=str(path)) from None
+        raise InputError("not JSON in UTF-8", where=called) from None

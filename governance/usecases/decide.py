@@ -39,8 +39,8 @@ from governance.usecases.documents import decision_document, instant, view_for_s
 from governance.usecases.ports import Draft, House, Kind, Receipt
 
 __all__ = [
-    "Decided", "Recording", "decide_request", "line_of", "people_allowed", "read_decision", "record_ruling",
-    "report_outcome",
+    "Decided", "Recording", "decide_request", "earlier_answer", "line_of", "people_allowed", "read_decision",
+    "record_ruling", "report_outcome",
 ]  # fmt: skip
 
 _OPENS_REVIEW = (Refer.HUMAN_JUDGEMENT, Refer.UNVERIFIED_LAW)
@@ -110,8 +110,7 @@ def decide_request(house: House, caller: Caller, raw: bytes | Mapping[str, objec
         house.access.require(caller, Action.CARRY)
         if at is not None:
             raise InputError("a decision as of another day cannot be granted", where="carry", hint="leave out `carry`")
-    digest = _digest(house, caller, request)
-    if key is not None and (earlier := _earlier(house, caller, key, digest)) is not None:
+    if key is not None and (earlier := earlier_answer(house, caller, key, request)) is not None:
         return earlier
     now = at or house.clock()
     with house.engine.connect() as connection:
@@ -194,11 +193,16 @@ def _digest(house: House, caller: Caller, request: RequestDocument) -> str:
                       "request": request.document()})  # fmt: skip
 
 
-def _earlier(house: House, caller: Caller, key: str, digest: str) -> Decided | None:
-    """Repeat the answer that this idempotency key already had."""
+def earlier_answer(house: House, caller: Caller, key: str, request: RequestDocument) -> Decided | None:
+    """Repeat the answer that this idempotency key already had, if it had one.
+
+    Raises:
+        ConflictError: the key was used for another request.
+    """
     def unseal(sealed: bytes) -> bytes:
         return house.keys.open_shared(caller.tenant, sealed, SEALED_DECISION)
 
+    digest = _digest(house, caller, request)
     with house.engine.connect() as connection:
         found = decision_by_key(connection, tenant=caller.tenant, key=key, digest=digest, unseal=unseal)
         if found is None:

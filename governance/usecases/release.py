@@ -22,13 +22,20 @@ from governance.access import Action, Caller
 from governance.core.decide import decide
 from governance.core.ruling import Effect, Ruling
 from governance.deidentify.profile import BaseRules
-from governance.errors import FaultError, InputError
+from governance.errors import ConflictError, FaultError, InputError
 from governance.store.consents import recheck_consents
 from governance.store.decisions import digest_of, insert_release
 from governance.store.facts import Gathered, facts_for
 from governance.store.ledger import reserve
 from governance.store.requests import RequestDocument, parse_request
-from governance.usecases.decide import Decided, Recording, line_of, people_allowed, record_ruling
+from governance.usecases.decide import (
+    Decided,
+    Recording,
+    earlier_answer,
+    line_of,
+    people_allowed,
+    record_ruling,
+)  # fmt: skip
 from governance.usecases.ports import House, Kind
 from governance.usecases.survey import PartFilter, Survey, registered_parts, survey_records
 from governance.usecases.transform import Made, Work, transform_records
@@ -86,6 +93,8 @@ def release(house: House, caller: Caller, source: Path, raw: bytes | Mapping[str
                          hint="leave out `carry` and `dry_run`")  # fmt: skip
     if request.subjects.count is not None:
         raise InputError("a release names its people", where="subjects", hint="say `cohort` or `ids`")
+    if key is not None and (earlier := earlier_answer(house, caller, key, request)) is not None:
+        return _repeated(earlier)
     survey = survey_records(house, caller, source, _base(house), progress)
     gathered, ruling = _rule(house, caller, request, survey)
     if ruling.effect is not Effect.PERMIT:
@@ -98,6 +107,14 @@ def release(house: House, caller: Caller, source: Path, raw: bytes | Mapping[str
             folder=folder, progress=progress,
         ))  # fmt: skip
         return _hand_out(house, caller, request, gathered, ruling, made, folder, out, key=key)
+
+
+def _repeated(earlier: Decided) -> Released:
+    """Repeat a denial or referral; what was permitted is not handed out a second time under one key."""
+    if earlier.effect is Effect.PERMIT:
+        raise ConflictError(f"this idempotency key was used for permit {earlier.id}; nothing is handed out again",
+                            where="Idempotency-Key", hint="to release again, use a fresh key")  # fmt: skip
+    return Released(decided=earlier, summary=None)
 
 
 def _rule(house: House, caller: Caller, request: RequestDocument, survey: Survey) -> tuple[Gathered, Ruling]:
@@ -167,7 +184,8 @@ def _workshop(out: Path) -> Iterator[Path]:
     """Give a folder beside the target that vanishes unless it took the target's name."""
     folder = out.with_name(f".{out.name}.{secrets.token_hex(6)}.partial")
     try:
-        folder.mkdir(parents=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)  # until the commit nobody else may look
         yield folder
     except OSError as error:
         raise FaultError(f"the records could not be written: {error.strerror}; nothing was handed out",

@@ -165,8 +165,6 @@ class Docket:
 
     def _law(self, cell: Cell, entries: Iterable[Entry], refused: Truth, *, assumed: bool) -> Truth:
         """Join the regimes' answers, with a refusal in mind (section 5)."""
-        if refused is Truth.TRUE:
-            return self._bound(cell, entries, assumed=assumed)
         law = Truth.TRUE
         get, fits, said = cell.get, cell.fits, cell.said
         for entry in entries:
@@ -176,14 +174,17 @@ class Docket:
             elif not compiled.must(get, fits, said):
                 law = min(law, compiled.less(cell))
             if law is Truth.FALSE:
-                break
-        if refused is Truth.FALSE or law is self._bound(cell, entries, assumed=assumed):
+                return law
+        if refused is Truth.FALSE:
             return law
+        bound = min(law, self._bound(cell, entries, assumed=assumed))
+        if refused is Truth.TRUE or law is bound:
+            return bound
         return min(law, refused)
 
     @staticmethod
     def _bound(cell: Cell, entries: Iterable[Entry], *, assumed: bool) -> Truth:
-        """Return what is left of the law where a refusal stands."""
+        """Return what grounds kept against a refusal leave of the law, where it is asked for a ground at all."""
         kept, asks = Truth.TRUE, Truth.FALSE
         for entry in entries:
             kept = min(kept, entry.compiled.value(cell, kept=True, assumed=assumed))

@@ -1,7 +1,7 @@
 """The check of the output, before anything is handed out.
 
 Guarantees: it reads the very bytes that would leave; it looks for the identifying values of the record
-itself and for full names, numbers, contacts and addresses of every other patient in the release; it
+itself and for full names, long numbers, contacts and ids of every other patient in the release; it
 establishes each standard that the profile claims. A hit raises and names ordinal, resource type and path,
 never a value. Names that are also ordinary words count only beside a title or another part of the name.
 
@@ -14,13 +14,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 
 import orjson
 
 from governance.deidentify.fhir import Transformed
-from governance.deidentify.known import Kind, Known, tokens_of, words_of
+from governance.deidentify.known import Kind, Known, words_of
 from governance.deidentify.methods import Json
+from governance.deidentify.people import PATIENTS, FullNames
 from governance.deidentify.plan import Plan
 from governance.deidentify.standards import STANDARDS, Finding, Output
 from governance.deidentify.text import normalise
@@ -45,14 +45,13 @@ _MOMENT = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)?)
 class OutputCheck:
     """Checks every record of one release; learn all records first, then check each.
 
-    What it keeps of other patients is a set of folded names, numbers and addresses: about a kilobyte each.
+    What it keeps of other patients is a set of folded full names and of long numbers, contacts and ids.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._numbers: set[str] = set()
-        self._names: set[tuple[str, str]] = set()
-        self._name_words: set[str] = set()
+        self._names = FullNames(PATIENTS)
         self._keys = _keys(plan)
         self._addresses = (*_ADDRESSES, *plan.profile.base.public_systems)
         self._plain: set[str] = set()  # printed forms without a forbidden shape: they repeat in every record
@@ -65,11 +64,7 @@ class OutputCheck:
                 if len(squeezed) >= _LONG_NUMBER:
                     self._numbers.add(squeezed)
         self._numbers.update(_SEPARATORS.sub("", fold(one)) for one in known.ids)
-        for resource in resources:
-            if resource.get("resourceType") == "Patient":
-                for pair in _full_names(resource):
-                    self._names.add(pair)
-                    self._name_words.update(pair)
+        self._names.learn(resources)
 
     def check(
         self, ordinal: int, data: bytes, transformed: Transformed, source: Mapping[str, Json]
@@ -145,10 +140,8 @@ class OutputCheck:
 
     def _names_another(self, piece: str) -> bool:
         found, digits = words_of(piece)
-        if len(found & self._name_words) > 1:
-            words = [token.word for token in tokens_of(fold(piece))]
-            if any(pair in self._names for pair in pairwise(words)):
-                return True
+        if self._names.may_be_in(found) and self._names.is_in(piece):
+            return True
         return digits >= _LONG_DIGITS and any(
             _SEPARATORS.sub("", fold(run)) in self._numbers for run in _RUN.findall(piece)
         )
@@ -169,26 +162,6 @@ def _dates(source: Mapping[str, Json]) -> frozenset[str]:
     """Return the full dates that the values of a record begin with."""
     texts = set(orjson.dumps(source).split(b'"'))
     return frozenset(text[:10].decode("ascii", "replace") for text in texts if text[4:5] == b"-" == text[7:8])
-
-
-def _full_names(patient: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    names = patient.get("name")
-    for name in names if isinstance(names, list) else ():
-        if not isinstance(name, dict):
-            continue
-        given = [token.word for one in _texts(name.get("given")) for token in tokens_of(fold(one))]
-        family = [token.word for one in _texts(name.get("family")) for token in tokens_of(fold(one))]
-        for first in given:
-            for last in family:
-                if len(first) > 1 and len(last) > 1:
-                    yield first, last
-                    yield last, first
-
-
-def _texts(value: Json) -> Iterator[str]:
-    for one in value if isinstance(value, list) else (value,):
-        if isinstance(one, str):
-            yield one
 
 
 def _place(ordinal: int, data: bytes, finding: Finding) -> str:

@@ -16,10 +16,11 @@ from collections.abc import Iterable
 
 from governance.deidentify.cues import find_by_cues, language_of
 from governance.deidentify.dates import DateFinder
-from governance.deidentify.known import Kind, Known, Span
+from governance.deidentify.known import Kind, Known, Span, tokens_of
+from governance.deidentify.people import FullNames
 from governance.deidentify.recognisers import Recognisers
 from governance.deidentify.subject import TextScrubber
-from governance.deidentify.words import Words
+from governance.deidentify.words import Words, fold
 
 __all__ = ["TextCleaner", "normalise"]
 
@@ -32,10 +33,17 @@ def normalise(text: str) -> str:
 
 
 class TextCleaner:
-    """Cleans free text; one for a process, shared by all subjects."""
+    """Cleans free text; one for a release, shared by all subjects.
 
-    def __init__(self, words: Words, *, highest_age: int | None) -> None:
+    Args:
+        words: word lists.
+        highest_age: highest age that may be told, or None.
+        people: full names of everybody in the release; they go out of every record's text.
+    """
+
+    def __init__(self, words: Words, *, highest_age: int | None, people: FullNames | None = None) -> None:
         self._words = words
+        self._people = people or FullNames()
         self._dates = DateFinder(words, highest_age)
         self._recognisers = Recognisers(
             words.recognisers, at_least=words.recognisers_at_least, phone_regions=words.phone_regions
@@ -56,14 +64,31 @@ class TextCleaner:
                 return plain
             spoken = language or language_of(self._words, plain)
             dates = self._dates.find(plain, days=shift_days, language=spoken)
+            announced = [*find_by_cues(self._words, plain), *self._people.find(plain)]
             others = [
                 *known.find(plain),
-                *find_by_cues(self._words, plain),
+                *announced,
+                *_again(self._words, plain, announced),
                 *self._recognisers.find(plain),
             ]
             return _replace(plain, _settle(dates, others))
 
         return scrub
+
+
+def _again(words: Words, text: str, found: Iterable[Span]) -> list[Span]:
+    """Find the names that were announced once wherever else they stand in the text."""
+    names = {
+        token.word
+        for span in found if span.kind is Kind.NAME
+        for token in tokens_of(fold(text[span.start : span.end]))
+        if len(token.word) > 3 and token.word not in words.common and token.word not in words.particles
+        and token.word not in words.titles
+    }  # fmt: skip
+    if not names:
+        return []
+    tokens = tokens_of(fold(text))
+    return [Span(one.start, one.end, Kind.NAME) for one in tokens if one.word in names and text[one.start].isupper()]
 
 
 def _settle(dates: Iterable[Span], others: Iterable[Span]) -> list[Span]:

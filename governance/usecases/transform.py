@@ -22,6 +22,7 @@ from governance.deidentify.check import OutputCheck
 from governance.deidentify.fhir import Linking, Transformed, known_values, resources_of, transform_bundle
 from governance.deidentify.manifest import Manifest
 from governance.deidentify.methods import Json
+from governance.deidentify.people import FullNames
 from governance.deidentify.plan import Plan
 from governance.deidentify.profile import BaseRules, Codes
 from governance.deidentify.pseudonyms import SubjectKeys
@@ -147,12 +148,12 @@ def _goes(work: Work, allowed: Allowed | None) -> Goes:
 
 def _changed(work: Work, plan: Plan, writer: _Writer, made: Made) -> Iterator[Transformed]:
     """Transform, check and write each record; the check learns all of them first."""
-    check = OutputCheck(plan)
+    check, people = OutputCheck(plan), FullNames()
     for group in read_records(work.source, work.base):
         resources = [resource for resource, _ in resources_of(group.bundle, ordinal=group.ordinal)]
         check.learn(known_values(plan, resources), resources)
-    ages = plan.profile.ages
-    cleaner = TextCleaner(plan.words, highest_age=ages.highest if ages else None) if plan.profile.text_allowed else None
+        people.learn(resources)
+    cleaner = _cleaner(plan, people)
     at = work.ruling.at.date()
     for group, ref, allowed in _groups(work, made, "changing"):
         keys = _keys(work, plan, ref, writer.records_of(ref))
@@ -167,6 +168,14 @@ def _changed(work: Work, plan: Plan, writer: _Writer, made: Made) -> Iterator[Tr
         _count(made, ref, done.resources)
         writer.write(ref, done.bundle)
         yield done
+
+
+def _cleaner(plan: Plan, people: FullNames) -> TextCleaner | None:
+    """Make what cleans texts, where the profile lets text cross."""
+    if not plan.profile.text_allowed:
+        return None
+    ages = plan.profile.ages
+    return TextCleaner(plan.words, highest_age=ages.highest if ages else None, people=people)
 
 
 def _copy(work: Work, writer: _Writer, made: Made) -> None:

@@ -69,10 +69,9 @@ def decision_lines(document: Mapping[str, object], *, most: int = 4) -> list[str
         lines += _wrapped("note", note)
     if document.get("answer"):
         lines += _wrapped("answer", "not available")
-    reasons = _deciding(document)
+    reasons = _because(document)
     for reason in reasons[:most]:
-        cite = f" ({reason['cite']})" if reason["cite"] else ""
-        lines += _wrapped("because", f"{reason['regime']}{cite}: {reason['says']}")
+        lines += _wrapped("because", reason)
     if len(reasons) > most:
         lines += _wrapped("", f"and {len(reasons) - most} more; --json shows all")
     missing = _strings(document.get("missing"))
@@ -119,6 +118,24 @@ def _deciding(document: Mapping[str, object]) -> list[Mapping[str, str]]:
             continue
         seen.setdefault((reason["rule"], reason["says"]), reason)
     return list(seen.values())
+
+
+def _because(document: Mapping[str, object]) -> list[str]:
+    """Say why: the engine's own statements and single rules first, then the ways that are closed, one line a law."""
+    first: list[str] = []
+    rules: list[str] = []
+    closed: dict[tuple[str, str], list[str]] = {}
+    for reason in _deciding(document):
+        gate = reason.get("gate") or ""
+        if document["effect"] == "deny" and gate in ("grounds", "mechanisms", "outside_scope"):
+            closed.setdefault((reason["regime"], gate), []).append(reason["cite"])
+            continue
+        cite = f" ({reason['cite']})" if reason["cite"] else ""
+        (first if not gate else rules).append(f"{reason['regime']}{cite}: {reason['says']}")
+    ways = {"grounds": "none of its grounds opens", "mechanisms": "none of its mechanisms opens",
+            "outside_scope": "the data stay within its scope"}  # fmt: skip
+    shut = [f"{regime}: {ways[gate]} ({'; '.join(cites)})" for (regime, gate), cites in closed.items()]
+    return [*first, *rules, *shut]
 
 
 def _strings(value: object) -> list[str]:

@@ -133,11 +133,13 @@ def known_values(plan: Plan, resources: Sequence[dict[str, Json]]) -> Known:
 
 
 def _birth_dates(resources: Sequence[dict[str, Json]]) -> list[Value]:
+    """Return full dates of birth; a month or year is no value to look for: a moved date may fall into it again."""
     return [
         Value(kind=Kind.DATE, text=born)
         for resource in resources
         if resource.get("resourceType") in ("Patient", "RelatedPerson")
         and isinstance(born := resource.get("birthDate"), str)
+        and len(born) == len("2026-11-22")
     ]
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from governance.deidentify.known import Kind, Span, tokens_of
 from governance.deidentify.methods import Json
-from governance.deidentify.words import fold
+from governance.deidentify.words import fold, spellings
 
 __all__ = ["EVERYBODY", "PATIENTS", "FullNames"]
 
@@ -80,4 +80,8 @@ def _pairs(names: Json) -> Iterator[tuple[str, str]]:
 
 def _words(value: Json) -> list[str]:
     texts = value if isinstance(value, list) else (value,)
-    return [token.word for one in texts if isinstance(one, str) for token in tokens_of(fold(one))]
+    return [
+        token.word
+        for one in texts if isinstance(one, str)
+        for spelling in sorted(spellings(one)) for token in tokens_of(spelling)
+    ]  # fmt: skip

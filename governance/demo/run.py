@@ -68,7 +68,7 @@ def run_demo(out: Path, *, patients: int, seed: int, as_json: bool) -> None:
     world = out / "world"
     console.print(f"A synthetic world: {patients} patients (seed {seed})", style="dim")
     generate(world, seed=seed, patients=patients, today=datetime.now(UTC).date())
-    settings = Settings(home=out, level="knowledge", tenant="demo", log_origin="demo.safe-conduct.example")
+    settings = Settings(home=out, level="knowledge", tenant="demo")
     answers: list[_Answer] = []
     with open_house(settings) as house:
         counts = _register(house, world)
@@ -92,9 +92,11 @@ def run_demo(out: Path, *, patients: int, seed: int, as_json: bool) -> None:
         return
     console.print(f"{len(answers)} requests: " + ", ".join(f"{n} {effect}" for effect, n in sorted(tally.items()))
                   + f", in {seconds:.0f} seconds.")  # fmt: skip
-    console.print(f"Files: {out}/released, {out}/safe-conduct.db, {out}/keys, {out}/log; ask again: "
-                  f"SAFE_CONDUCT_HOME={out} SAFE_CONDUCT_TENANT=demo SAFE_CONDUCT_LEVEL=knowledge "
-                  f"safe-conduct decide {out}/world/requests/...")  # fmt: skip
+    console.print(f"Files: {out}/released, {out}/safe-conduct.db, {out}/keys, {out}/log.")
+    console.print("Change a request and ask again:")
+    console.print(f"  export SAFE_CONDUCT_HOME={out} SAFE_CONDUCT_TENANT=demo SAFE_CONDUCT_LEVEL=knowledge",
+                  style="dim")  # fmt: skip
+    console.print(f"  .uv/bin/uv run safe-conduct decide {out}/world/requests/{answers[0].name}.json", style="dim")
     console.print(f"The log was verified: {size} entries, every one re-hashed, by `python -m audit verify {out}/log`.",
                   style="bold green")  # fmt: skip
 

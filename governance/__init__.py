@@ -1,0 +1,1 @@
+"""Safe Conduct: may these health data cross, in which form, and what does the record say?"""

@@ -132,10 +132,14 @@ def _because(document: Mapping[str, object]) -> list[str]:
             continue
         cite = f" ({reason['cite']})" if reason["cite"] else ""
         (first if not gate else rules).append(f"{reason['regime']}{cite}: {reason['says']}")
-    ways = {"grounds": "none of its grounds opens", "mechanisms": "none of its mechanisms opens",
-            "outside_scope": "the data stay within its scope"}  # fmt: skip
-    shut = [f"{regime}: {ways[gate]} ({'; '.join(cites)})" for (regime, gate), cites in closed.items()]
+    ways = {"grounds": "no ground opens", "mechanisms": "no way to transfer opens", "outside_scope": "it applies"}
+    shut = [f"{regime}: {ways[gate]} ({_few(cites)})" for (regime, gate), cites in closed.items()]
     return [*first, *rules, *shut]
+
+
+def _few(cites: list[str], most: int = 4) -> str:
+    rest = f"; {len(cites) - most} more" if len(cites) > most else ""
+    return "; ".join(cites[:most]) + rest
 
 
 def _strings(value: object) -> list[str]:

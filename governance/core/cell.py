@@ -258,19 +258,19 @@ def consent_context(facts: Mapping[str, Value], vocabulary: Vocabulary) -> Conse
     recipients: set[str] = set()
     for fact in ("recipient.id", "recipient.group", "recipient.type"):
         recipients |= _words(facts.get(fact))
-    places: set[str] = set()
-    if facts.get("destination") is not None:
-        taxonomy = vocabulary.taxonomies["place"]
-        for fact in PLACES:
-            for place in _words(facts.get(fact)):
-                places |= {place} | taxonomy.ancestors_of(place)
+    taxonomy = vocabulary.taxonomies["place"]
+    leaves: frozenset[str] = frozenset()
+    if all(fact in facts for fact in PLACES):
+        leaves = frozenset().union(*(_words(facts[fact]) for fact in PLACES))
     return ConsentContext(
         purposes=vocabulary.consent_purposes.get(purpose, frozenset()) if isinstance(purpose, str) else frozenset(),
         recipients=frozenset(recipients),
         custodian=custodian if isinstance(custodian, str) else None,
         action="disclose",
-        places=frozenset(places),
+        places=leaves.union(*map(taxonomy.ancestors_of, leaves)),
         purpose_ancestors=vocabulary.purpose_ancestors,
+        leaf_places=leaves,
+        place_ancestors=taxonomy.ancestors,
     )
 
 

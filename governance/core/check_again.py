@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 from governance.core.cell import PLACES, Cell
 from governance.core.conditions import EvidenceNeed
-from governance.core.engine import Engine, Entry
+from governance.core.engine import Engine, Entry, next_of
 from governance.core.evidence import EvidenceItem
 from governance.core.facts import EvidenceType
+from governance.core.truth import Truth
 
 __all__ = ["check_again_by"]
 
@@ -34,25 +34,25 @@ def check_again_by(
     for cell in cells:
         for entry in (*engine.candidates(cell.get), *terms):
             fresh = entry not in seen and bool(entry.turning_days)
-            if (fresh or cell.evidence) and entry.may_govern(cell.get, cell.fits, cell.said):
+            if (fresh or cell.evidence) and entry.means_to_govern(cell.get, cell.fits, cell.said):
                 if fresh:
                     seen.add(entry)
-                    days.update(_next(entry.turning_days, day))
-                if cell.evidence:
+                    days.update(_turns(entry, day))
+                if cell.evidence and entry.regime.span.holds(day) is not Truth.FALSE:
                     days.update(_papers(entry, cell, day))
-        if engine.policies.no_regime:
-            places |= set(_places(cell))
+        places.update(_places(cell))
         instants.update(turn for turn in cell.answer.turns if turn > at)
     for place in places:
-        for statement in engine.no_regime(place):
-            days.update(_next(statement.span.turning_days(), day))
+        days.update(engine.next_covered(place, day))
     instants.update(datetime.combine(turn, time(), UTC) for turn in days)
     return min(instants, default=None)
 
 
-def _next(days: tuple[date, ...], day: date) -> tuple[date, ...]:
-    place = bisect_right(days, day)
-    return days[place : place + 1]
+def _turns(entry: Entry, day: date) -> tuple[date, ...]:
+    """Return the next day on which something of a regime changes: outside its span only the span itself."""
+    span = entry.regime.span
+    days = span.turning_days() if span.holds(day) is Truth.FALSE else entry.turning_days
+    return next_of(days, day)
 
 
 def _places(cell: Cell) -> Iterator[str]:

@@ -15,7 +15,7 @@ from governance.core.cell import PLACES
 from governance.core.check_again import check_again_by
 from governance.core.consent import ConsentState, Filter
 from governance.core.docket import CONSENT_STATE, Docket, Place, Standing, Tried, Verdict
-from governance.core.duties import join_duties, unfulfillable
+from governance.core.duties import conflicts, join_duties
 from governance.core.engine import Engine, Entry, engine_for
 from governance.core.formula import value
 from governance.core.reasons import (
@@ -83,7 +83,7 @@ class _Closed:
     """A profile that did not permit.
 
     Attributes:
-        faults: why its duties cannot be fulfilled, if that is what closed it.
+        faults: why its duties cannot be fulfilled together, if that is what closed it.
     """
 
     tried: Tried
@@ -113,21 +113,20 @@ class _Hearing:
         if tried.verdict is not Verdict.PERMIT:
             self.closed.append(_Closed(tried, tried.verdict))
             return None
-        question = self.docket.question
         resting: list[tuple[Place, Standing, Entry, Reliance]] = []
         owed: dict[tuple[DutyOwed, str], None] = {}
         deciding = tried.deciding()
         for place, standing in deciding:
             kept = standing.refused is not Truth.FALSE
             for entry in self.docket.regimes(standing.cell):
-                reliance = entry.reliance(standing.cell, kept=kept, cannot=question.cannot)
+                reliance = entry.reliance(standing.cell, kept=kept)
                 if reliance.rules:
                     resting.append((place, standing, entry, reliance))
                     owed.update(dict.fromkeys(reliance.owed))
         duties = join_duties(owed, self.engine.vocabulary)
-        faults = unfulfillable(duties, question.cannot, self.engine.vocabulary)
+        faults = conflicts(duties, self.engine.vocabulary)
         if faults:
-            self.closed.append(_Closed(tried, Verdict.DENY, faults))
+            self.closed.append(_Closed(tried, Verdict.HUMAN_JUDGEMENT, faults))
             return None
         return self._permit(tried, deciding, resting, duties)
 
@@ -201,8 +200,11 @@ class _Hearing:
         return tuple(sorted(notes))
 
     def _check_again(self, tried: Iterable[Tried]) -> datetime | None:
-        cells = [standing.cell for one in tried for standing in one.cells.values()]
-        cells += [s.cell for closed in self.closed for s in closed.tried.cells.values()]
+        cells = []
+        for one in (*tried, *(closed.tried for closed in self.closed)):
+            cells += [standing.cell for standing in one.cells.values()]
+            if one.first is not one.cells:
+                cells += [standing.cell for standing in one.first.values()]
         return check_again_by(cells, self.engine, self.docket.terms, self.docket.at)
 
     # --- deny or refer ------------------------------------------------------------------------------------
@@ -216,17 +218,14 @@ class _Hearing:
         missing: set[str] = set()
         for closed in deciding:
             places = closed.tried.deciding()
-            if closed.faults:
-                reasons.extend(
-                    engine_reason("duties", fault, Truth.FALSE, profile=closed.tried.profile)
-                    for fault in closed.faults
-                )
+            if closed.faults or closed.tried.untried:
+                reasons += self._stated(closed)
             else:
                 raw = [(p, r) for p, standing in places for r in self._against(standing, closed.tried.profile)]
-                reasons.extend(self._merged(raw, list(closed.tried.cells)))
+                reasons.extend(self._merged(raw, [*closed.tried.cells, *(place for place, _ in places)]))
             for _, standing in places:
                 owed.update(dict.fromkeys(self._when_denied(standing)))
-                if verdict is not Verdict.DENY:
+                if standing.verdict not in (Verdict.DENY, Verdict.PERMIT):
                     missing |= self._missing(standing)
         facts = self.docket.facts
         return Ruling(
@@ -244,14 +243,23 @@ class _Hearing:
             check_again_by=self._check_again(()),
         )
 
+    @staticmethod
+    def _stated(closed: _Closed) -> list[Reason]:
+        """Write why a profile whose cells would each be permitted is not."""
+        profile = closed.tried.profile
+        if closed.tried.untried:
+            says = "Not every choice among so many parts was tried; a person may ask for fewer of them."
+            return [engine_reason("parts", says, Truth.HUMAN, profile=profile)]
+        return [engine_reason("duties", fault, Truth.HUMAN, profile=profile) for fault in closed.faults]
+
     def _against(self, standing: Standing, profile: str) -> list[Ordered]:
         """Write why a cell was not permitted."""
         cell = standing.cell
         found: list[Ordered] = []
-        kept = standing.refused is Truth.TRUE
         if standing.refused is not Truth.FALSE and standing.law is not Truth.TRUE:
             says = (
-                "A refusal or withdrawal stands, and no ground that the law lets override it applies." if kept
+                "A refusal or withdrawal stands, and no ground that the law lets override it applies."
+                if standing.refused is Truth.TRUE
                 else "What the patient said must be understood or read by a person first."
             )  # fmt: skip
             found.append(ordered(
@@ -259,6 +267,7 @@ class _Hearing:
                               facts=(("consent", cell.answer.state.value),))
             ))  # fmt: skip
         for entry in self.docket.regimes(cell):
+            kept = entry.compiled.held(cell, refused=standing.refused)
             found += self.narrator.against(entry, cell, profile, standing.verdict, kept=kept)
         if standing.verdict is not Verdict.DENY:
             found += self._uncovered(standing, profile)
@@ -304,10 +313,10 @@ class _Hearing:
 
     def _missing(self, standing: Standing) -> set[str]:
         cell = standing.cell
-        kept = standing.refused is Truth.TRUE
         missing = {fact for fact in ("origin", "subject.residence") if not isinstance(cell.get(fact), str)}
         if cell.answer.state is ConsentState.UNCLEAR:
             missing.add(CONSENT_STATE)
         for entry in self.docket.regimes(cell):
+            kept = entry.compiled.held(cell, refused=standing.refused)
             missing |= missing_facts(entry, cell, kept=kept)
         return missing

@@ -72,17 +72,25 @@ class Tried(NamedTuple):
     """What one profile came to.
 
     Attributes:
-        cells: every cell that was looked at last: the first pass, or the second where counts were read.
+        cells: every cell as it was looked at last: in the first pass, or in the second where counts were read.
         stays: what may go, if permitted.
+        first: every cell as the first pass saw it.
+        tried: cells of a second pass that failed, if others brought the verdict than `cells` has.
+        untried: not every choice of parts was tried, and that is why the verdict is no deny.
     """
 
     profile: str
     verdict: Verdict
     cells: Mapping[Place, Standing]
     stays: Stays
+    first: Mapping[Place, Standing]
+    tried: tuple[tuple[Place, Standing], ...] | None = None
+    untried: bool = False
 
     def deciding(self) -> list[tuple[Place, Standing]]:
         """Return the cells that brought the verdict, in order; where only duties did, those that stayed."""
+        if self.tried is not None:
+            return [(place, standing) for place, standing in self.tried if standing.verdict is self.verdict]
         if len(self.cells) == 1:
             return list(self.cells.items())
         if self.stays:
@@ -122,7 +130,10 @@ class Docket:
     def regimes(self, cell: Cell) -> tuple[Entry, ...]:
         """Return the regimes that may govern a cell, terms included."""
         entries = self.engine.candidates(cell.get)
-        return entries + self.terms if self.terms else entries
+        if self.terms:
+            entries += self.terms
+        cannot = self.question.cannot
+        return tuple(entry.under(cannot) for entry in entries) if cannot else entries
 
     # --- one cell -----------------------------------------------------------------------------------------
 
@@ -196,13 +207,16 @@ class Docket:
     ) -> Truth:
         """Say how far the origin's own law governs and opens a way (section 6)."""
         best = Truth.FALSE
-        own = self.engine.own(origin)
+        own = self.engine.own(origin, self.day)
         for entry in entries:
-            if entry in own or (entry.binds and entry in self.terms and entry.reaches(origin)):
+            if entry.whole in own or self._own_terms(entry, origin):
                 best = max(best, entry.compiled.affirms(cell, kept=kept, assumed=assumed))
                 if best is Truth.TRUE:
                     break
         return best
+
+    def _own_terms(self, entry: Entry, origin: str) -> bool:
+        return entry.whole in self.terms and entry.binds and entry.in_force(self.day) and entry.reaches(origin)
 
     def _answer(self, number: int, facts: Mapping[str, Value]) -> ConsentAnswer:
         """Return what the patients of a class said about the movement that a cell's facts describe."""
@@ -259,7 +273,7 @@ class Docket:
         cells = {place: self.stand(cell) for place, cell in self.cells(profile, counted)}
         stays, verdict = self._first_pass(cells)
         if verdict is not Verdict.PERMIT or not self.counts:
-            return Tried(profile.id, verdict, cells, stays)
+            return Tried(profile.id, verdict, cells, stays, cells)
         return self._second_pass(profile, cells, stays)
 
     def _first_pass(self, cells: Mapping[Place, Standing]) -> tuple[Stays, Verdict]:
@@ -296,13 +310,36 @@ class Docket:
         """Decide the staying cells again with everybody counted, leaving out parts if that helps."""
         again = self._recount(profile, first, stays)
         verdict = strongest(standing.verdict for standing in again.values())
-        if verdict is not Verdict.PERMIT and self.question.withhold_parts:
-            for kept in self._smaller(stays):
-                fewer = {c: left for c, parts in stays.items() if (left := tuple(p for p in parts if p in kept))}
-                cells = self._recount(profile, first, fewer)
-                if all(standing.verdict is Verdict.PERMIT for standing in cells.values()):
-                    return Tried(profile.id, Verdict.PERMIT, cells, fewer)
-        return Tried(profile.id, verdict, again, stays if verdict is Verdict.PERMIT else {})
+        if verdict is Verdict.PERMIT:
+            return Tried(profile.id, verdict, again, stays, first)
+        if not self.question.withhold_parts:
+            return Tried(profile.id, verdict, again, {}, first)
+        trials = [again]
+        for kept in self._smaller(stays):
+            fewer = {c: left for c, parts in stays.items() if (left := tuple(p for p in parts if p in kept))}
+            cells = self._recount(profile, first, fewer)
+            if all(standing.verdict is Verdict.PERMIT for standing in cells.values()):
+                return Tried(profile.id, Verdict.PERMIT, cells, fewer, first)
+            trials.append(cells)
+        return self._second_pass_failed(profile, first, stays, trials)
+
+    def _second_pass_failed(
+        self, profile: Profile, first: Mapping[Place, Standing], stays: Stays, trials: list[dict[Place, Standing]]
+    ) -> Tried:
+        """Refer while something that is only referred could yet let some parts go, else deny."""
+        could = self._could_stay(first)
+        left_out = [
+            (place, standing) for place, standing in first.items()
+            if place[1] in could.get(place[0], ()) and place[1] not in stays.get(place[0], ())
+        ]  # fmt: skip
+        hopeful = [cells for cells in trials if all(s.verdict is not Verdict.DENY for s in cells.values())]
+        open_ = [item for cells in hopeful for item in cells.items()] + left_out
+        verdict = strongest(standing.verdict for _, standing in open_ if standing.verdict is not Verdict.DENY)
+        if verdict is not Verdict.PERMIT:
+            return Tried(profile.id, verdict, trials[0], {}, first, tuple(sorted(open_, key=_first)))
+        if len({part for parts in stays.values() for part in parts}) > _MOST_PARTS_TRIED:
+            return Tried(profile.id, Verdict.HUMAN_JUDGEMENT, trials[0], {}, first, (), untried=True)
+        return Tried(profile.id, Verdict.DENY, trials[0], {}, first)
 
     @staticmethod
     def _smaller(stays: Stays) -> Iterator[frozenset[int]]:
@@ -322,7 +359,9 @@ class Docket:
     def _count(self, leg: int, first: Mapping[Place, Standing], stays: Stays) -> dict[str, Interval]:
         """Return a leg's counts with the people of this request (section 7)."""
         counts: dict[str, Interval] = {}
-        settled, open_ = self._first_pass(first)[0], self._could_stay(first)
+        open_ = self._could_stay(first)
+        settled = self._first_pass(first)[0]
+        given_up = {part for kept in settled.values() for part in kept} - {p for kept in stays.values() for p in kept}
         for key, before in self.facts.legs[leg].counted.items():
             within = self.engine.within.get(key)
             if within is None:
@@ -335,7 +374,7 @@ class Docket:
                 for part in range(len(self.facts.parts)):
                     if part in kept:
                         best = max(best, value(within, first[number, part, leg].cell))
-                    elif part in open_.get(number, ()) and part not in settled.get(number, ()):
+                    elif part in open_.get(number, ()) and part not in given_up:
                         best = max(best, min(Truth.UNKNOWN, value(within, first[number, part, leg].cell)))
                 newcomers = people.size - people.counted_before.get((leg, key), 0)
                 if best is Truth.TRUE:

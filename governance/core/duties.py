@@ -14,7 +14,7 @@ from governance.core.facts import DutyType, Vocabulary
 from governance.core.rules import DutyOwed
 from governance.core.ruling import Duty
 
-__all__ = ["join_duties", "unfulfillable"]
+__all__ = ["conflicts", "join_duties"]
 
 _SMALLEST = frozenset({"shorter", "sooner", "smaller"})
 _LARGEST = frozenset({"longer", "later", "larger"})
@@ -98,14 +98,12 @@ def _size(text: str) -> tuple[str, float] | None:
         return None
 
 
-def unfulfillable(duties: tuple[Duty, ...], cannot: frozenset[str], vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Say why duties cannot all be fulfilled, as sentences, sorted; nothing if they can."""
+def conflicts(duties: tuple[Duty, ...], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Say why duties cannot all be fulfilled together, as sentences, sorted; nothing if they can."""
     faults: list[str] = []
     types = {duty.type for duty in duties}
     for duty in duties:
         declared = vocabulary.duties.get(duty.type)
-        if duty.type in cannot:
-            faults.append(f"The caller cannot fulfil the duty {duty.type}.")
         if declared is None:
             continue
         faults.extend(

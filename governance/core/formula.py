@@ -124,10 +124,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class LastResort:
-    """The ordinary pathways, or, only where all of them are false, the last resorts."""
+    """The ordinary pathways, or, only where all of them are false, the last resorts.
+
+    ``free`` is the ordinary pathways as if every duty could be fulfilled: refusing a duty opens no last resort.
+    """
 
     ordinary: Node
     last: Node
+    free: Node
 
 
 Node: TypeAlias = Fixed | Leaf | Paper | Said | Every | Some | Argued | Found | LastResort
@@ -299,7 +303,7 @@ def value(node: Node, situation: Situation) -> Truth:  # noqa: PLR0911 - one ret
             closed = found is Truth.HUMAN and situation.fits(node.finding) is Truth.TRUE
             return Truth.TRUE if closed else found
         case LastResort():
-            return value(node.ordinary, situation) or value(node.last, situation)
+            return value(node.ordinary if value(node.free, situation) else node.last, situation)
         case _:
             assert_never(node)
 
@@ -315,7 +319,7 @@ def _inside(node: Node) -> tuple[Node, ...]:
         case Argued() | Found():
             return (node.member,)
         case LastResort():
-            return (node.ordinary, node.last)
+            return (node.ordinary, node.last, node.free)
         case _:
             return ()
 

@@ -13,7 +13,7 @@ from governance.core.cell import Cell
 from governance.core.facts import Vocabulary
 from governance.core.formula import InForce, Leaf, Node, Paper, in_force, leaves_of
 from governance.core.regime import CompiledRegime, Ruled
-from governance.core.rules import Gate, Rule
+from governance.core.rules import Rule
 from governance.core.truth import Truth, negate
 from governance.core.writer import Bits, write_bits
 
@@ -62,6 +62,7 @@ class Opposing:
         decided: list[tuple[str, Ruled]] = [
             ("value", formulas.outside), ("value", formulas.prohibitions), ("value", formulas.grounds),
             ("value", formulas.mechanisms), ("value", formulas.requirements), ("value", formulas.reviews),
+            ("value", formulas.refused),
         ]  # fmt: skip
         for kind, ruled in (*decided, ("clear", formulas.reviewed)):
             for rule, node in ruled:
@@ -106,7 +107,7 @@ class Opposing:
             return truths["value", rule.id] is Truth.FALSE
 
         formulas = self._formulas
-        found = [(rule, Truth.TRUE) for rule, _ in formulas.prohibitions if fails(rule)]
+        found = [(rule, Truth.TRUE) for rule, _ in (*formulas.prohibitions, *formulas.refused) if fails(rule)]
         if truths["pathway", str(kept)] is not Truth.FALSE:
             return Against(rules=tuple(found))
         general = [rule for rule, _ in formulas.requirements if not rule.rests_on and fails(rule)]
@@ -126,14 +127,17 @@ class Opposing:
     def _open(self, truths: dict[_Name, Truth], *, kept: bool) -> Against:
         """Name rules that are unknown or want a person."""
         formulas = self._formulas
+        closed = {rule.id for rule, _ in formulas.grounds if kept and rule.despite_refusal is None}
         found = [(rule, truths["value", rule.id]) for rule, _ in formulas.outside]
         found += [(rule, negate(truths["value", rule.id])) for rule, _ in formulas.prohibitions]
+        # A duty that cannot be fulfilled closes a law, but only asks for a person where it comes from guidance.
+        found += [(rule, min(negate(truths["value", rule.id]), Truth.HUMAN)) for rule, _ in formulas.refused]
         through = truths["pathway", str(kept)] is Truth.TRUE
         if not through:
             found += [
                 (rule, truths["value", rule.id])
                 for rule, _ in (*formulas.grounds, *formulas.mechanisms, *formulas.requirements)
-                if not (kept and rule.gate is Gate.GROUND and rule.despite_refusal is None)
+                if rule.id not in closed
             ]
         reviews = [
             (rule, negate(truths["clear", rule.id]))
@@ -143,7 +147,7 @@ class Opposing:
         unknown = [
             node for (kind, name), node in self._asked
             if kind in ("governs", "leaves", "value") and truths[kind, name] is Truth.UNKNOWN
-            and (kind != "value" or truths["exists", name] is not Truth.FALSE)
+            and name not in closed and (kind != "value" or truths["exists", name] is not Truth.FALSE)
         ]  # fmt: skip
         return Against(
             rules=rules,

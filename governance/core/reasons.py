@@ -79,6 +79,12 @@ class Narrator:
             return []
         against = entry.against(cell, denied=worth is Truth.FALSE, kept=kept)
         found = self._reasons(entry, against.rules, cell, profile, relied_on=False)
+        if entry.cannot and entry.whole.compiled.value(cell, kept=kept) > worth:
+            found += [
+                ordered(engine_reason(f"cannot/{kind}", f"The caller cannot fulfil the duty {kind}.", Truth.FALSE,
+                                      profile=profile))
+                for kind in sorted(entry.cannot)
+            ]  # fmt: skip
         if against.may_govern:
             says = f"It is not known whether {entry.regime.id} governs."
             found.append(self._asks(entry, cell, profile, "may-govern", entry.governs, says))

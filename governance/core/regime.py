@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -43,7 +43,7 @@ from governance.core.rules import Force, Gate, Regime, Rule
 from governance.core.truth import Truth, negate
 from governance.core.writer import Question, write
 
-__all__ = ["CompiledRegime", "Formulas", "finding_for"]
+__all__ = ["CompiledRegime", "Formulas", "finding_for", "governing"]
 
 _TRUE, _FALSE, _HUMAN = Fixed(Truth.TRUE), Fixed(Truth.FALSE), Fixed(Truth.HUMAN)
 
@@ -59,9 +59,18 @@ def finding_for(rule: Rule) -> EvidenceNeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rules:
-    """Formulas of single rules (docs/semantics.md section 3)."""
+    """Formulas of single rules (docs/semantics.md section 3).
+
+    Attributes:
+        assumed: as if all law were known well enough.
+        cannot: duty types that the caller cannot fulfil; what brings one of them helps nobody.
+    """
 
     assumed: bool
+    cannot: frozenset[str]
+
+    def refused(self, rule: Rule) -> bool:
+        return not self.cannot.isdisjoint(duty.type for duty in rule.duties)
 
     def confident(self, rule: Rule) -> bool:
         return rule.confident or self.assumed
@@ -76,10 +85,11 @@ class _Rules:
         return all_of([*map(Paper, rule.needs), Said(rule.consent) if rule.consent else _TRUE])
 
     def base(self, rule: Rule) -> Node:
+        helps = rule.gate not in (Gate.DUTY, Gate.WHEN_DENIED)
         return all_of([
             self.exists(rule),
-            self.of(rule.when, helps=True),
-            opposite(self.of(rule.unless, helps=False)),
+            self.of(rule.when, helps=helps),
+            opposite(self.of(rule.unless, helps=not helps)),
             self.papers(rule),
         ])  # fmt: skip
 
@@ -89,18 +99,27 @@ class _Rules:
     def found(self, node: Node, rule: Rule) -> Node:
         return Found(node, finding_for(rule)) if may_be_human(node) else node
 
-    def undefeated(self, rule: Rule) -> Node:
-        return all_of([self.base(rule), *(opposite(self.exception(e)) for e in rule.defeated_by)])
+    def governed(self, rule: Rule) -> Node:
+        return _TRUE if rule.governed_by is None else self.of(rule.governed_by, helps=True)
 
     def exception(self, rule: Rule) -> Node:
-        governed = _TRUE if rule.governed_by is None else self.of(rule.governed_by, helps=True)
-        return self.found(all_of([self.capped(self.undefeated(rule), rule), governed]), rule)
+        """Return an exception, or a rule of outside_scope, where it helps."""
+        if self.refused(rule):
+            return _FALSE
+        node = all_of([self.base(rule), self.governed(rule), *map(self.overcome, rule.defeated_by)])
+        return self.found(self.capped(node, rule), rule)
 
-    def outside(self, rule: Rule) -> Node:
-        return self.found(self.capped(self.undefeated(rule), rule), rule)
+    def overcome(self, rule: Rule) -> Node:
+        """Return that an exception does not defeat another; neither its finding nor its duties matter then."""
+        node = any_of([
+            opposite(self.base(rule)), opposite(self.governed(rule)), *map(self.exception, rule.defeated_by)
+        ])  # fmt: skip
+        return node if self.confident(rule) else any_of([node, _HUMAN])
 
     def opening(self, rule: Rule) -> Node:
         """Return a ground or a mechanism."""
+        if self.refused(rule):
+            return _FALSE
         node = self.base(rule)
         if rule.arguable is not None:
             point = rule.arguable.point
@@ -121,9 +140,8 @@ class _Rules:
 
     def unexcepted(self, rule: Rule) -> Node:
         """Return a prohibition's or review's clear, or a requirement's value, had it no exceptions."""
-        held = self.of(rule.must, helps=True) if rule.gate is Gate.REQUIREMENT else None
-        papers = self.papers(rule)
-        return any_of([self.idle(rule), opposite(papers) if held is None else all_of([held, papers])])
+        bare = replace(rule, defeated_by=())
+        return self.requirement(bare) if rule.gate is Gate.REQUIREMENT else self.clear(bare)
 
     def prohibition(self, rule: Rule) -> Node:
         node = self.clear(rule)
@@ -132,7 +150,8 @@ class _Rules:
     def requirement(self, rule: Rule) -> Node:
         held = all_of([self.of(rule.must, helps=True), self.papers(rule)])
         node = any_of([self.idle(rule), held, *map(self.exception, rule.defeated_by)])
-        return self.found(node if rule.arguable is None else Argued(node), rule)
+        node = self.found(node if rule.arguable is None else Argued(node), rule)
+        return all_of([node, self.idle(rule)]) if self.refused(rule) else node
 
     def cap(self, rule: Rule) -> Node:
         node = self.clear(rule)
@@ -153,6 +172,7 @@ class Formulas:
         reviews: each with its *cap*; ``reviewed`` with its *clear*.
         exceptions: each that defeats a rule of this regime, with its value.
         unexcepted: each prohibition, requirement and review as if it had no exceptions.
+        refused: each rule of `duties` whose duty the caller cannot fulfil, with the negation of its base.
         duties: each with its base; likewise ``when_denied``.
     """
 
@@ -168,6 +188,7 @@ class Formulas:
     reviewed: Ruled
     exceptions: Ruled
     unexcepted: Ruled
+    refused: Ruled
     duties: Ruled
     when_denied: Ruled
 
@@ -181,9 +202,15 @@ class Formulas:
                 yield node
 
 
-def _formulas(regime: Regime, *, assumed: bool) -> Formulas:
+def governing(regime: Regime, *, assumed: bool = False) -> Node:
+    """Return the formula of a regime's governing: it is in force, and its law says so."""
+    governs = formula_of(regime.governs, helps=False, assume_confident=assumed)
+    return all_of([in_force(regime.existence, regime.span), governs])
+
+
+def _formulas(regime: Regime, *, assumed: bool, cannot: frozenset[str]) -> Formulas:
     """Turn every rule of a regime into its formulas."""
-    rules = _Rules(assumed=assumed)
+    rules = _Rules(assumed=assumed, cannot=cannot)
 
     def ruled(gate: Gate, formula: Callable[[Rule], Node]) -> Ruled:
         return tuple((rule, formula(rule)) for rule in regime.rules.get(gate, ()))
@@ -192,9 +219,9 @@ def _formulas(regime: Regime, *, assumed: bool) -> Formulas:
     exceptions = {e.id: e for rule in defended for e in rule.defeated_by}
     away = [Leaf(Outside(fact, regime.territory)) for fact in PLACES] if regime.territory else []
     return Formulas(
-        governs=rules.of(regime.governs, helps=False),
+        governs=governing(regime, assumed=assumed),
         leaves=any_of(away),
-        outside=ruled(Gate.OUTSIDE_SCOPE, rules.outside),
+        outside=ruled(Gate.OUTSIDE_SCOPE, rules.exception),
         prohibitions=ruled(Gate.PROHIBITION, rules.prohibition),
         grounds=ruled(Gate.GROUND, rules.opening),
         mechanisms=ruled(Gate.MECHANISM, rules.opening),
@@ -204,21 +231,35 @@ def _formulas(regime: Regime, *, assumed: bool) -> Formulas:
         reviewed=ruled(Gate.REVIEW, rules.clear),
         exceptions=tuple((e, rules.exception(e)) for e in exceptions.values()),
         unexcepted=tuple((rule, rules.unexcepted(rule)) for rule in defended if rule.defeated_by),
+        refused=tuple((r, opposite(rules.base(r))) for r in regime.rules.get(Gate.DUTY, ()) if rules.refused(r)),
         duties=ruled(Gate.DUTY, rules.base),
         when_denied=ruled(Gate.WHEN_DENIED, rules.base),
     )
 
 
-def _pathways(regime: Regime, formulas: Formulas, *, kept: bool) -> Node:
-    """Join grounds, mechanisms and requirements to the best pathway (docs/semantics.md section 4)."""
+def _pathways(regime: Regime, formulas: Formulas, free: Formulas, *, kept: bool) -> Node:
+    """Join grounds, mechanisms and requirements to the best pathway (docs/semantics.md section 4).
+
+    Args:
+        regime: whose they are.
+        formulas: as they are.
+        free: the same as if every duty could be fulfilled.
+        kept: only grounds that stand against a refusal count.
+    """
+    general = [node for rule, node in formulas.requirements if not rule.rests_on]
+    best = _tier(regime, formulas, last=False, kept=kept)
+    if any(m.last_resort for m, _ in formulas.mechanisms):
+        shut = best if free is formulas else _tier(regime, free, last=False, kept=kept)
+        best = LastResort(best, _tier(regime, formulas, last=True, kept=kept), shut)
+    return all_of([*general, best])
+
+
+def _tier(regime: Regime, formulas: Formulas, *, last: bool, kept: bool) -> Node:
+    """Join the pathways over ordinary mechanisms, or over those of last resort; general requirements left out."""
     resting: dict[str, list[Node]] = {}
-    always: list[Node] = []
     for rule, node in formulas.requirements:
-        if not rule.rests_on:
-            always.append(node)
         for name in rule.rests_on:
             resting.setdefault(name, []).append(node)
-
     grounds: list[tuple[str | None, Node]] = [
         (rule.id, all_of([node, *resting.get(rule.id, ())]))
         for rule, node in formulas.grounds
@@ -226,53 +267,51 @@ def _pathways(regime: Regime, formulas: Formulas, *, kept: bool) -> Node:
     ]
     if Gate.GROUND in regime.silent_on:
         grounds = [(None, _TRUE)]
-    mechanisms = [(rule, all_of([node, *resting.get(rule.id, ())])) for rule, node in formulas.mechanisms]
-
-    def tier(*, last: bool) -> Node:
-        together: dict[tuple[int, ...], list[Node]] = {}
-        for ground, node in grounds:
-            fitting = tuple(
-                n for n, (m, _) in enumerate(mechanisms)
-                if m.last_resort is last and (not m.rests_on or ground in m.rests_on)
-            )  # fmt: skip
-            together.setdefault(fitting, []).append(node)
-        silent = Gate.MECHANISM in regime.silent_on
-        stays = _TRUE if silent else opposite(formulas.leaves)
-        return any_of(
-            all_of([any_of(nodes), any_of([stays, *(mechanisms[n][1] for n in fitting)])])
-            for fitting, nodes in together.items()
-        )
-
-    best = tier(last=False)
-    if any(m.last_resort for m, _ in mechanisms):
-        best = LastResort(best, tier(last=True))
-    return all_of([*always, best])
+    mechanisms = [
+        (rule, all_of([node, *resting.get(rule.id, ())]))
+        for rule, node in formulas.mechanisms if rule.last_resort is last
+    ]  # fmt: skip
+    together: dict[tuple[int, ...], list[Node]] = {}
+    for ground, node in grounds:
+        fitting = tuple(n for n, (m, _) in enumerate(mechanisms) if not m.rests_on or ground in m.rests_on)
+        together.setdefault(fitting, []).append(node)
+    stays = _TRUE if Gate.MECHANISM in regime.silent_on else opposite(formulas.leaves)
+    return any_of(
+        all_of([any_of(nodes), any_of([stays, *(mechanisms[n][1] for n in fitting)])])
+        for fitting, nodes in together.items()
+    )
 
 
-def _whole(regime: Regime, formulas: Formulas, *, kept: bool) -> Node:
-    """Join a regime's rules to its one formula."""
+def _whole(regime: Regime, formulas: Formulas, free: Formulas, *, kept: bool) -> Node:
+    """Join a regime's rules to its one formula; parameters as those of `_pathways`."""
     idle = opposite(formulas.governs)
     caps = [node for _, node in formulas.reviews]
+    refused = [node for _, node in formulas.refused]
     if regime.force is Force.GUIDANCE:
-        return any_of([idle, all_of(caps)])
+        return any_of([idle, all_of([*caps, *map(Argued, refused)])])
     clears = [node for _, node in formulas.prohibitions]
-    inside = all_of([*clears, _pathways(regime, formulas, kept=kept), *caps])
+    inside = all_of([*clears, *refused, _pathways(regime, formulas, free, kept=kept), *caps])
     return any_of([idle, *(node for _, node in formulas.outside), inside])
 
 
 class CompiledRegime:
     """A regime with its formulas, and the Python written from them when first asked.
 
+    Args:
+        regime: what it is made from.
+        vocabulary: the policy set's.
+        cannot: duty types that the caller cannot fulfil, as far as the regime knows them.
+
     Attributes:
-        regime: what it was made from.
         formulas: single rules as they are.
         must: the regime's value is true.
     """
 
-    def __init__(self, regime: Regime, vocabulary: Vocabulary) -> None:
+    def __init__(self, regime: Regime, vocabulary: Vocabulary, cannot: frozenset[str] = frozenset()) -> None:
         self.regime = regime
         self.vocabulary = vocabulary
-        self.formulas = _formulas(regime, assumed=False)
+        self.cannot = cannot
+        self.formulas = _formulas(regime, assumed=False, cannot=cannot)
         self._questions: dict[tuple[bool, bool, Truth], Question] = {}
 
     @cached_property
@@ -282,14 +321,22 @@ class CompiledRegime:
 
     @cached_property
     def _assumed(self) -> Formulas:
-        return _formulas(self.regime, assumed=True)
+        return _formulas(self.regime, assumed=True, cannot=self.cannot)
+
+    @cached_property
+    def _free(self) -> Formulas:
+        return _formulas(self.regime, assumed=False, cannot=frozenset()) if self.cannot else self.formulas
+
+    @cached_property
+    def _assumed_free(self) -> Formulas:
+        return _formulas(self.regime, assumed=True, cannot=frozenset()) if self.cannot else self._assumed
 
     def _question(self, *, kept: bool, assumed: bool, level: Truth) -> Question:
         key = (kept, assumed, level)
         question = self._questions.get(key)
         if question is None:
-            formulas = self._assumed if assumed else self.formulas
-            question = write(_whole(self.regime, formulas, kept=kept), level, self.vocabulary)
+            formulas, free = (self._assumed, self._assumed_free) if assumed else (self.formulas, self._free)
+            question = write(_whole(self.regime, formulas, free, kept=kept), level, self.vocabulary)
             self._questions[key] = question
         return question
 
@@ -321,9 +368,13 @@ class CompiledRegime:
             cell.worth[self, kept] = worth
         return worth
 
+    def held(self, cell: Cell, *, refused: Truth) -> bool:
+        """Say whether only grounds kept against a refusal count: it stands, and the law is no worse without it."""
+        return refused is Truth.TRUE and self.value(cell, kept=True) <= self.value(cell)
+
     def pathways(self, *, kept: bool) -> Node:
         """Return the formula of the best pathway alone, general requirements included."""
-        return _pathways(self.regime, self.formulas, kept=kept)
+        return _pathways(self.regime, self.formulas, self._free, kept=kept)
 
     @cached_property
     def _affirming(self) -> Question:
@@ -347,16 +398,19 @@ class CompiledRegime:
         return min(value(formulas.governs, cell), max(opened, default=Truth.FALSE))
 
     def asks(self, cell: Cell, *, assumed: bool = False) -> Truth:
-        """Say whether the regime asks for a ground here (only then can one stand against a refusal)."""
+        """Say whether the regime asks for a ground here (only then can one stand against a refusal).
+
+        Scope exits count here as if every duty could be fulfilled: refusing one never makes a law ask more.
+        """
         if Gate.GROUND in self.regime.silent_on or self.regime.force is Force.GUIDANCE:
             return Truth.FALSE
-        formulas = self._assumed if assumed else self.formulas
+        formulas = self._assumed_free if assumed else self._free
         outside = max((value(node, cell) for _, node in formulas.outside), default=Truth.FALSE)
         return min(value(formulas.governs, cell), negate(outside))
 
     def reading(self, rule: Rule) -> Node:
         """Return a formula with everything that a rule of this regime reads itself."""
-        rules = _Rules(assumed=True)
+        rules = _Rules(assumed=True, cannot=frozenset())
         own = [rules.base(rule)]
         if rule.gate is Gate.REQUIREMENT:
             own.append(rules.of(rule.must, helps=True))

@@ -1,8 +1,9 @@
 """What a permit rests on in one regime: which pathway, with which rules and duties.
 
-Of several pathways that are true the best known comes first, then one whose duties can be fulfilled, then the
-one with fewest duties, then the first by id (docs/semantics.md section 8). One written function answers for all
-rules of the regime at once, bit by bit; what follows from the bits is worked out once for each pattern seen.
+Of several pathways that are true the best known comes first, then the one with fewest duties, then the first by
+id (docs/semantics.md section 8); what brings a duty that cannot be fulfilled is not true to begin with. One
+written function answers for all rules of the regime at once, bit by bit; what follows from the bits is worked
+out once for each pattern seen.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Relying:
         asked = list(self._asked(compiled))
         self._slots = {name: number for number, (name, _, _) in enumerate(asked)}
         self._answer = write_bits([(node, level) for _, node, level in asked], vocabulary)
-        self._known: dict[tuple[int, bool, frozenset[str]], Reliance] = {}
+        self._known: dict[tuple[int, bool], Reliance] = {}
 
     @staticmethod
     def _asked(compiled: CompiledRegime) -> Iterator[tuple[tuple[str, str], Node, Truth]]:
@@ -79,39 +80,38 @@ class Relying:
             for rule, node in ruled:
                 yield (kind, rule.id), node, level
 
-    def in_cell(self, cell: Cell, *, kept: bool, cannot: frozenset[str]) -> Reliance:
+    def in_cell(self, cell: Cell, *, kept: bool) -> Reliance:
         """Return what a permit in this cell rests on.
 
         Args:
             cell: a cell in which the regime's value is true.
             kept: only grounds that stand against a refusal count.
-            cannot: duty types the caller cannot fulfil.
         """
         bits = self._answer(cell.get, cell.fits, cell.said)
-        key = (bits, kept, cannot)
+        key = (bits, kept)
         known = self._known.get(key)
         if known is None:
-            known = self._work_out(_Pattern(self._slots, bits), kept=kept, cannot=cannot)
+            known = self._work_out(_Pattern(self._slots, bits), kept=kept)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = known
         return known
 
-    def _work_out(self, pattern: _Pattern, *, kept: bool, cannot: frozenset[str]) -> Reliance:
+    def _work_out(self, pattern: _Pattern, *, kept: bool) -> Reliance:
         if not pattern.has("governs"):
             return _NOTHING
         rules = self.regime.rules
         exits = [r for r in rules.get(Gate.OUTSIDE_SCOPE, ()) if pattern.has("opens", r.id)]
         if exits:
-            best = min(exits, key=lambda r: self._preference((r,), cannot))
+            best = min(exits, key=lambda r: self._preference((r,)))
             return _reliance([best], [r for r in exits if r is not best])
         paths = list(self._paths(pattern, kept=kept))
-        chosen = min(paths, key=lambda path: self._preference(path, cannot), default=())
+        chosen = min(paths, key=self._preference, default=())
         grounds_and_mechanisms = {r.id: r for path in paths for r in path if r.gate is not Gate.REQUIREMENT}
         also = [r for r in grounds_and_mechanisms.values() if r not in chosen]
         general = [r for r in rules.get(Gate.REQUIREMENT, ()) if not r.rests_on and not pattern.has("idle", r.id)]
         owed = [r for r in rules.get(Gate.DUTY, ()) if pattern.has("owed", r.id)]
-        return _reliance([*chosen, *general, *self._exceptions(pattern), *owed], also)
+        return _reliance([*chosen, *general, *self._exceptions(pattern, [*chosen, *general]), *owed], also)
 
     def _paths(self, pattern: _Pattern, *, kept: bool) -> Iterator[tuple[Rule, ...]]:
         """Yield every true pathway: ground, mechanism and the requirements that rest on them and apply."""
@@ -146,23 +146,24 @@ class Relying:
                 yield from found
                 return
 
-    def _exceptions(self, pattern: _Pattern) -> Iterator[Rule]:
-        """Yield true exceptions without which a rule of the regime would bite."""
+    def _exceptions(self, pattern: _Pattern, path: list[Rule]) -> Iterator[Rule]:
+        """Yield true exceptions without which a rule would bite: of requirements, those relied on."""
         seen: set[str] = set()
-        for gate in (Gate.PROHIBITION, Gate.REQUIREMENT, Gate.REVIEW):
-            for rule in self.regime.rules.get(gate, ()):
-                if rule.defeated_by and not pattern.has("unexcepted", rule.id):
-                    for exception in rule.defeated_by:
-                        if pattern.has("excepted", exception.id) and exception.id not in seen:
-                            seen.add(exception.id)
-                            yield exception
+        rules = self.regime.rules
+        owed = (rule for rule in path if rule.gate is Gate.REQUIREMENT)
+        for rule in (*rules.get(Gate.PROHIBITION, ()), *owed, *rules.get(Gate.REVIEW, ())):
+            if rule.defeated_by and not pattern.has("unexcepted", rule.id):
+                for exception in rule.defeated_by:
+                    if pattern.has("excepted", exception.id) and exception.id not in seen:
+                        seen.add(exception.id)
+                        yield exception
 
     @staticmethod
-    def _preference(path: tuple[Rule, ...], cannot: frozenset[str]) -> tuple[int, bool, int, tuple[str, ...]]:
+    def _preference(path: tuple[Rule, ...]) -> tuple[int, int, tuple[str, ...]]:
         opening = [r for r in path if r.gate is not Gate.REQUIREMENT]
         types = {duty.type for rule in path for duty in rule.duties}
         known = min((r.confidence for r in opening), default=0)
-        return (-known, not types.isdisjoint(cannot), len(types), tuple(r.id for r in opening))
+        return (-known, len(types), tuple(r.id for r in opening))
 
 
 def _reliance(rules: list[Rule], also: list[Rule]) -> Reliance:

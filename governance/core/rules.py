@@ -166,6 +166,8 @@ class Regime:
         territory: places (usually one) that the pack speaks for; empty for house rules.
         silent_on: gate to the reason why the pack does not ask it.
         signed_off: a lawyer has approved the pack.
+        span: when the pack is in force; outside it the pack does not govern.
+        existence: FALSE if the pack is proposed, suspended or repealed, HUMAN if its status is unknown.
     """
 
     id: str
@@ -177,6 +179,8 @@ class Regime:
     silent_on: Mapping[Gate, str]
     signed_off: bool = False
     source: str = ""
+    span: Timespan = Timespan()
+    existence: Truth = Truth.TRUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,7 +121,7 @@ class _Writer:
                 return self._found(node, level)
             case LastResort():
                 ordinary, last = self.expression(node.ordinary, level), self.expression(node.last, level)
-                closed = _not(self.expression(node.ordinary, Truth.UNKNOWN))
+                closed = _not(self.expression(node.free, Truth.UNKNOWN))
                 return _or([ordinary, _and([closed, last])])
             case _:
                 assert_never(node)

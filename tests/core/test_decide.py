@@ -413,17 +413,28 @@ def test_duties_of_one_type_join_as_their_type_says(first, second, expected) -> 
 
 
 @pytest.mark.parametrize(
-    ("owed", "cannot"),
+    "owed",
     [
-        ([duty("label")], ["label"]),
-        ([duty("delete", within="P1D"), duty("keep", until="2030-01-01")], []),
-        ([duty("store-in", places="DE"), duty("store-in", places="US")], []),
+        [duty("delete", within="P1D"), duty("keep", until="2030-01-01")],
+        [duty("store-in", places="DE"), duty("store-in", places="US")],
     ],
 )
-def test_duties_that_cannot_be_fulfilled_deny(owed, cannot) -> None:
-    law = open_law(*(rule(Gate.DUTY, f"d{n}", duties=[d]) for n, d in enumerate(owed)))
-    ruling = ruled(law, asked=question(cannot=cannot))
-    assert (ruling.effect, {r.rule for r in ruling.reasons}) == (Effect.DENY, {"safe-conduct/duties"})
+def test_duties_that_cannot_be_fulfilled_together_want_a_person(owed) -> None:
+    ruling = ruled(open_law(*(rule(Gate.DUTY, f"d{n}", duties=[d]) for n, d in enumerate(owed))))
+    assert (ruling.effect, ruling.refer, ruling.missing) == (Effect.REFER, Refer.HUMAN_JUDGEMENT, ())
+    assert {r.rule for r in ruling.reasons} == {"safe-conduct/duties"}
+
+
+def test_a_duty_that_the_caller_cannot_fulfil_denies_and_is_named() -> None:
+    ruling = ruled(open_law(rule(Gate.DUTY, duties=["label"])), asked=question(cannot=["label"]))
+    assert ruling.effect is Effect.DENY
+    assert {r.rule for r in ruling.reasons} == {"law/duties/it", "safe-conduct/cannot/label"}
+
+
+def test_a_duty_of_guidance_that_the_caller_cannot_fulfil_only_wants_a_person() -> None:
+    advice = regime(rule(Gate.DUTY, pack="advice", duties=["label"]), pack="advice", force=Force.GUIDANCE)
+    ruling = ruled(open_law(), advice, asked=question(cannot=["label"]))
+    assert (ruling.effect, ruling.arguable) == (Effect.REFER, ("advice/duties/it",))
 
 
 def test_of_several_pathways_the_one_that_can_be_fulfilled_is_relied_on() -> None:
@@ -431,7 +442,7 @@ def test_of_several_pathways_the_one_that_can_be_fulfilled_is_relied_on() -> Non
     assert [d.type for d in ruled(law).duties] == ["label"]
     chosen = ruled(law, asked=question(cannot=["label"]))
     assert [d.type for d in chosen.duties] == ["encrypt", "report"]
-    assert [(r.rule, r.relied_on) for r in chosen.reasons] == [("law/grounds/a", False), ("law/grounds/b", True)]
+    assert [(r.rule, r.relied_on) for r in chosen.reasons] == [("law/grounds/b", True)]
 
 
 def test_a_denial_may_bring_duties() -> None:

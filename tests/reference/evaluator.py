@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import reduce
 from itertools import combinations
 
@@ -21,9 +21,10 @@ from governance.core.ruling import Effect, Refer
 from governance.core.truth import Truth
 from tests.reference import missing as absent
 from tests.reference.answers import FALSE, TRUE, Answer, Cell, F, H, T, U, both, condition, every, some
-from tests.reference.regimes import Owed, RegimeAnswer, answer_regime, base, owed, rules_of
+from tests.reference.regimes import Owed, RegimeAnswer, answer_regime, base, governing, owed, rules_of
 
 STRONGEST = (Refer.MISSING_FACTS, Refer.NOT_COVERED, Refer.HUMAN_JUDGEMENT, Refer.UNVERIFIED_LAW)
+MOST_PARTS = 6
 PLACE_FACTS = ("destination", "storage.places", "access.places", "onward.places")
 
 
@@ -116,21 +117,23 @@ def text(value: Value | None) -> str | None:
 def consent_context(policies: PolicySet, facts: Mapping[str, Value]) -> ConsentContext:
     vocabulary = policies.vocabulary
     purpose = text(facts.get("purpose"))
-    places: set[str] = set()
+    tree = vocabulary.taxonomies["place"]
+    leaves: set[str] = set()
     if all(fact in facts for fact in PLACE_FACTS):
-        tree = vocabulary.taxonomies["place"]
         for fact in PLACE_FACTS:
             value = facts[fact]
-            for place in value if isinstance(value, frozenset) else {str(value)}:
-                places |= {place, *tree.ancestors_of(place)}
+            leaves |= value if isinstance(value, frozenset) else {str(value)}
+    above = [a for leaf in leaves for a in tree.ancestors_of(leaf)]
     recipients = (text(facts.get(f)) for f in ("recipient.id", "recipient.group", "recipient.type"))
     return ConsentContext(
         purposes=vocabulary.consent_purposes.get(purpose, frozenset()) if purpose else frozenset(),
         recipients=frozenset(r for r in recipients if r is not None),
         custodian=text(facts.get("exporter.id")),
         action="disclose",
-        places=frozenset(places),
+        places=frozenset([*leaves, *above]),
         purpose_ancestors=vocabulary.purpose_ancestors,
+        leaf_places=frozenset(leaves),
+        place_ancestors=tree.ancestors,
     )
 
 
@@ -170,13 +173,15 @@ def at_or_below(policies: PolicySet, place: str, terms: frozenset[str]) -> bool:
     return any(tree.relation(place, term) is T for term in terms)
 
 
-def own_regimes(policies: PolicySet, regimes: list[Regime], origin: str) -> list[Regime]:
-    return [r for r in regimes if r.force is Force.LAW and at_or_below(policies, origin, r.territory)]
+def own_regimes(policies: PolicySet, regimes: list[Regime], origin: str, day: date) -> list[Regime]:
+    """Return the law in force whose territory is at or above a place."""
+    laws = [r for r in regimes if r.force is Force.LAW and r.existence is T and r.span.holds(day) is T]
+    return [r for r in laws if at_or_below(policies, origin, r.territory)]
 
 
 def covered(policies: PolicySet, place: str, cell: Cell) -> bool:
     entries = [e for e in policies.no_regime if e.span.holds(cell.day) is T]
-    return bool(own_regimes(policies, list(policies.regimes), place)) or any(
+    return bool(own_regimes(policies, list(policies.regimes), place, cell.day)) or any(
         at_or_below(policies, place, frozenset({e.place})) for e in entries
     )
 
@@ -198,7 +203,7 @@ def cell_value(policies: PolicySet, regimes: list[Regime], cell: Cell) -> CellVa
     origin, residence = text(cell.facts.get("origin")), text(cell.facts.get("subject.residence"))
     if origin is None:
         return CellValue(value=U, covered=True)
-    own = {r.id for r in own_regimes(policies, regimes, origin)}
+    own = {r.id for r in own_regimes(policies, regimes, origin, cell.day)}
     answers = kept if refused.value is T else whole
     affirmed = some(a.affirms for r, a in zip(regimes, answers, strict=True) if r.id in own).value
     is_covered = affirmed is not F
@@ -385,7 +390,7 @@ def trials(asked: Asked, stays: set[tuple[int, int]]) -> list[set[tuple[int, int
     """List what may be tried: everything, then fewer parts, larger first."""
     parts = sorted({p for _, p in stays})
     sizes = range(len(parts) - 1, 0, -1) if asked.question.withhold_parts else range(0)
-    if len(parts) > 6:
+    if len(parts) > MOST_PARTS:
         sizes = range(len(parts) - 1, len(parts) - 2, -1) if asked.question.withhold_parts else range(0)
     fewer = [set(kept) for size in sizes for kept in combinations(parts, size)]
     return [stays, *({x for x in stays if x[1] in kept} for kept in fewer)]
@@ -423,6 +428,8 @@ def second_pass_failed(
         kinds = [a.verdict.refer for a in candidates if a.verdict.refer is not None]
         if kinds:
             whole = strongest(kinds)
+        elif len({p for _, p in stays}) > MOST_PARTS:
+            return ProfileAnswer(verdict=strongest([Refer.HUMAN_JUDGEMENT]))
         else:
             candidates = list(tried[0])
     return ProfileAnswer(verdict=whole, cells=tuple(a for a in candidates if a.verdict == whole))
@@ -445,13 +452,11 @@ def conflicts(asked: Asked, duties: list[Owed]) -> bool:
 def with_duties(asked: Asked, stays: frozenset[tuple[int, int]], cells: tuple[CellAnswer, ...]) -> ProfileAnswer:
     duties: list[Owed] = []
     for answer in cells:
-        kept = refusal(answer.cell.consent).value is T
+        kept = refusal(answer.cell.consent).value is not F
         for regime in all_regimes(asked.policies, asked.facts):
             duties += owed(replace(answer.cell, kept=kept), regime)
-    verdict = PERMIT
-    if conflicts(asked, duties):
-        certain = conflicts(asked, [o for o in duties if o.certain])
-        verdict = DENY if certain else Verdict(effect=Effect.REFER, refer=Refer.HUMAN_JUDGEMENT)
+    refer = Verdict(effect=Effect.REFER, refer=Refer.HUMAN_JUDGEMENT)
+    verdict = refer if conflicts(asked, duties) else PERMIT
     return ProfileAnswer(verdict=verdict, stays=stays, cells=cells, owed=tuple(duties))
 
 
@@ -462,7 +467,7 @@ def denied_duties(asked: Asked, cells: list[CellAnswer]) -> set[str]:
     found: set[str] = set()
     for answer in cells:
         for regime in all_regimes(asked.policies, asked.facts):
-            if condition(answer.cell, regime.governs, helps=False).value is not T:
+            if governing(answer.cell, regime).value is not T:
                 continue
             for rule in rules_of(regime, Gate.WHEN_DENIED):
                 if base(answer.cell, rule, helps=False).value is T:
@@ -470,12 +475,19 @@ def denied_duties(asked: Asked, cells: list[CellAnswer]) -> set[str]:
     return found
 
 
+def held(cell: Cell, regime: Regime) -> bool:
+    """Say whether the grounds that stand against a refusal answer no better than all of them."""
+    return answer_regime(replace(cell, kept=True), regime).value.value <= answer_regime(cell, regime).value.value
+
+
 def missing_facts(asked: Asked, cells: list[CellAnswer]) -> set[str]:
     found: set[str] = set()
     for answer in cells:
+        if answer.verdict.refer is None:
+            continue
         refused = refusal(answer.cell.consent).value
         for regime in all_regimes(asked.policies, asked.facts):
-            found |= absent.of_regime(replace(answer.cell, kept=refused is T), regime)
+            found |= absent.of_regime(replace(answer.cell, kept=refused is T and held(answer.cell, regime)), regime)
         if refused is U:
             found.add(absent.CONSENT)
         found |= {f for f in ("origin", "subject.residence") if f not in answer.cell.facts}

@@ -15,13 +15,16 @@ from governance.core.conditions import (
     TableTest,
 )
 from governance.core.rules import Force, Gate, Regime, Rule
-from tests.reference.answers import Answer, Cell, F, H, U, condition, consent_test, fact_test, in_terms, item_fits
+from tests.reference.answers import Answer, Cell, F, H, U, consent_test, fact_test, in_terms, item_fits
 from tests.reference.regimes import (
     answer_regime,
+    cannot_fulfil,
     exists,
+    governing,
     ground,
     ground_or_mechanism,
     inside,
+    not_base,
     not_prohibited,
     outside_scope,
     requirement,
@@ -94,11 +97,14 @@ def of_regime(cell: Cell, regime: Regime) -> set[str]:
     value: Answer = answer_regime(cell, regime).value
     if value.value not in (U, H):
         return set()
-    found = of_condition(cell, regime.governs) if condition(cell, regime.governs, helps=False).value is U else set()
+    found = of_condition(cell, regime.governs) if governing(cell, regime).value is U else set()
     if regime.force is not Force.GUIDANCE and stays(cell, regime).value is U:
         found |= set().union(*(a.missing for a in inside(cell, regime)))
     for gate, evaluate in VALUES.items():
         for rule in rules_of(regime, gate):
             if exists(cell, rule).value is not F and evaluate(cell, rule).value is U:
                 found |= of_rule(cell, rule)
+    for rule in rules_of(regime, Gate.DUTY):
+        if cannot_fulfil(cell, rule) and not_base(cell, rule, helps=False).value is U:
+            found |= of_rule(cell, rule)
     return found

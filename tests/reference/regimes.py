@@ -110,9 +110,7 @@ def exception(cell: Cell, rule: Rule) -> Answer:
 
 
 def not_exception(cell: Cell, rule: Rule) -> Answer:
-    """Negate an exception that defeats another one: every `not` at the leaves, no finding looked at."""
-    if cannot_fulfil(cell, rule):
-        return TRUE
+    """Negate an exception that defeats another one: every `not` at the leaves, no finding or duty looked at."""
     answer = either(
         not_base(cell, rule, helps=True),
         governed_by(cell, rule, negated=True),
@@ -284,22 +282,31 @@ def outside(cell: Cell, regime: Regime) -> Answer:
     return some(outside_scope(cell, rule) for rule in rules_of(regime, Gate.OUTSIDE_SCOPE))
 
 
+def governing(cell: Cell, regime: Regime) -> Answer:
+    """Say whether the regime is in force and its law says that it governs."""
+    span = Answer(regime.span.holds(cell.day))
+    return both(Answer(regime.existence), span, condition(cell, regime.governs, helps=False))
+
+
+def not_governing(cell: Cell, regime: Regime) -> Answer:
+    return either(
+        opposite_leaf(Answer(regime.existence)),
+        opposite_leaf(Answer(regime.span.holds(cell.day))),
+        condition(cell, regime.governs, negated=True, helps=False),
+    )
+
+
 def answer_regime(cell: Cell, regime: Regime) -> RegimeAnswer:
-    governs = condition(cell, regime.governs, helps=False)
-    governs_not = condition(cell, regime.governs, negated=True, helps=False)
+    governs, governs_not = governing(cell, regime), not_governing(cell, regime)
     cap = every(review_cap(cell, rule) for rule in rules_of(regime, Gate.REVIEW))
+    refused = [not_base(cell, rule, helps=False) for rule in rules_of(regime, Gate.DUTY) if cannot_fulfil(cell, rule)]
     if regime.force is Force.GUIDANCE:
-        return RegimeAnswer(value=either(governs_not, cap), affirms=FALSE, asks=FALSE)
-    beyond = outside(cell, regime)
-    prohibited_not = [not_prohibited(cell, rule) for rule in rules_of(regime, Gate.PROHIBITION)]
-    prohibited_not += [
-        not_base(cell, rule, helps=False)
-        for rule in rules_of(regime, Gate.DUTY)
-        if cannot_fulfil(cell, rule)
-    ]
+        return RegimeAnswer(value=either(governs_not, every([cap, *map(lifted, refused)])), affirms=FALSE, asks=FALSE)
+    beyond, beyond_anyway = outside(cell, regime), outside(replace(cell, cannot=frozenset()), regime)
+    prohibited_not = [not_prohibited(cell, rule) for rule in rules_of(regime, Gate.PROHIBITION)] + refused
     value = either(governs_not, beyond, every([*prohibited_not, both(best(cell, regime), cap)]))
     affirms = both(governs, either(beyond, *(ground(cell, g) for g in rules_of(regime, Gate.GROUND))))
-    asks = FALSE if Gate.GROUND in regime.silent_on else both(governs, opposite_leaf(beyond))
+    asks = FALSE if Gate.GROUND in regime.silent_on else both(governs, opposite_leaf(beyond_anyway))
     return RegimeAnswer(value=value, affirms=affirms, asks=asks)
 
 
@@ -366,55 +373,42 @@ def defeating(cell: Cell, rule: Rule, *, free: Truth) -> list[Rule]:
 
 @dataclass(frozen=True, kw_only=True)
 class Owed:
-    """A duty that a rule brings in one cell; certain if nothing learnt later could take it away."""
+    """A duty that a rule brings in one cell."""
 
     duty: DutyOwed
     rule: str
-    certain: bool
 
 
 def owed(cell: Cell, regime: Regime) -> list[Owed]:
     """Return the duties that a regime brings in a permitted cell."""
-    governs = condition(cell, regime.governs, helps=False).value
-    if governs is F:
+    if governing(cell, regime).value is F:
         return []
     exits = [r for r in rules_of(regime, Gate.OUTSIDE_SCOPE) if outside_scope(cell, r).value is T]
     if exits and regime.force is not Force.GUIDANCE:
-        one = min(exits, key=lambda r: (-int(r.confidence), len(duty_types([r])), r.id))
-        brought = [(one, False)]
+        brought = [min(exits, key=lambda r: (-int(r.confidence), len(duty_types([r])), r.id))]
     else:
-        brought = [(rule, value is T) for rule, value in owed_anyway(cell, regime) if value is not F]
+        brought = [r for r in rules_of(regime, Gate.DUTY) if base(cell, r, helps=False).value is not F]
         brought += relied_on(cell, regime)
-    return [
-        Owed(duty=d, rule=rule.id, certain=certain and governs is T) for rule, certain in brought for d in rule.duties
-    ]
+    return [Owed(duty=d, rule=rule.id) for rule in brought for d in rule.duties]
 
 
-def owed_anyway(cell: Cell, regime: Regime) -> list[tuple[Rule, Truth]]:
-    return [(rule, base(cell, rule, helps=False).value) for rule in rules_of(regime, Gate.DUTY)]
-
-
-def relied_on(cell: Cell, regime: Regime) -> list[tuple[Rule, bool]]:
-    """Return the path relied on, its requirements and the exceptions that opened it; certain or not."""
+def relied_on(cell: Cell, regime: Regime) -> list[Rule]:
+    """Return the path relied on, its requirements and the exceptions that opened it."""
     if regime.force is Force.GUIDANCE:
         return []
-    ways = paths(cell, regime)
-    true_ways = [w for w in ways if w.value is T]
-    if not true_ways:
+    ways = [way for way in paths(cell, regime) if way.value is T]
+    if not ways:
         return []
-    way = chosen_path(true_ways)
-    may_leave = any(outside_scope(cell, r).value is not F for r in rules_of(regime, Gate.OUTSIDE_SCOPE))
-    only = len(ways) == 1 and not may_leave
-    found = [(rule, only) for rule in (way.ground, way.mechanism) if rule is not None]
-    opened: list[Rule] = []
+    way = chosen_path(ways)
+    found = [rule for rule in (way.ground, way.mechanism) if rule is not None]
     for rule in way.requirements:
-        found.append((rule, only and not_applying(cell, rule).value is F))
-        opened += defeating(cell, rule, free=requirement(cell, rule, with_exceptions=False).value)
+        found.append(rule)
+        found += defeating(cell, rule, free=requirement(cell, rule, with_exceptions=False).value)
     for gate in (Gate.PROHIBITION, Gate.REVIEW):
         for rule in rules_of(regime, gate):
             free = not_base(cell, rule, helps=False, unless=sure_unless(cell, rule)).value
-            opened += defeating(cell, rule, free=free)
-    return [*found, *((e, False) for e in opened)]
+            found += defeating(cell, rule, free=free)
+    return found
 
 
 def rule_value(cell: Cell, rule: Rule) -> Truth:

@@ -34,6 +34,7 @@ from governance.store.decisions import (
 )  # fmt: skip
 from governance.store.facts import Gathered, facts_for
 from governance.store.ledger import close_grant, reserve
+from governance.store.rechecks import recheck_evidence
 from governance.store.requests import RequestDocument, parse_request
 from governance.usecases.documents import decision_document, instant, view_for_stranger
 from governance.usecases.ports import Draft, House, Kind, Receipt
@@ -269,6 +270,7 @@ def _grant(house: House, caller: Caller, connection: Connection, gathered: Gathe
     assert ruling.profile is not None
     grant = "g-" + decision[2:]
     recheck_consents(connection, tenant=caller.tenant, refs=gathered.refs, version=gathered.consent_version)
+    recheck_evidence(connection, tenant=caller.tenant, items=gathered.facts.evidence)
     reserve(connection, tenant=caller.tenant, gathered=gathered, ruling=ruling, source=grant, at=ruling.at,
             policies=house.current().policies, index_key=house.keys.index_key(caller.tenant))  # fmt: skip
     insert_grant(connection, tenant=caller.tenant, id=grant, decision=decision,

@@ -27,6 +27,7 @@ from governance.store.consents import recheck_consents
 from governance.store.decisions import digest_of, insert_release
 from governance.store.facts import Gathered, facts_for
 from governance.store.ledger import reserve
+from governance.store.rechecks import recheck_evidence
 from governance.store.requests import RequestDocument, parse_request
 from governance.usecases.decide import (
     Decided,
@@ -151,6 +152,7 @@ def _hand_out(house: House, caller: Caller, request: RequestDocument, gathered: 
 
     def also(connection: Connection, decision: str) -> None:
         recheck_consents(connection, tenant=caller.tenant, refs=gathered.refs, version=gathered.consent_version)
+        recheck_evidence(connection, tenant=caller.tenant, items=gathered.facts.evidence)
         reserve(connection, tenant=caller.tenant, gathered=gathered, ruling=ruling, source=release_id, at=ruling.at,
                 policies=policies, index_key=index_key, state="sent")  # fmt: skip
         insert_release(connection, tenant=caller.tenant, id=release_id, decision=decision,

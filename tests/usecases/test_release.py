@@ -19,7 +19,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from governance.errors import ConflictError, InputError
 from governance.usecases.audit import account_of, export_log
 from governance.usecases.consent import withdraw_consent
-from governance.usecases.register import Item, register, verify
+from governance.usecases.register import Item, register, revoke, verify
 from governance.usecases.release import release
 from tests.deidentify.planted import other_words, plant
 from tests.usecases.conftest import CUSTODIAN, OFFICER
@@ -247,6 +247,22 @@ def test_a_withdrawal_during_the_release_stops_it(house, world, ask, tmp_path) -
         release(house, CUSTODIAN, world / "records" / request["dataset"], request, tmp_path / "out", progress=withdraw_in_between)
     assert list(tmp_path.glob("*out*")) == []
     assert house.log.size("demo") == size + 1  # the withdrawal alone
+
+
+def test_a_document_revoked_during_the_release_stops_it(house, world, ask, tmp_path) -> None:
+    request = ask("02")
+    papers = json.loads((world / "register" / "evidence.json").read_text())
+    contract = next(p["id"] for p in papers if p["type"] == "eu-scc" and "prairie-heart-institute" in p["scope"]["recipient"])
+    once: list[bool] = []
+
+    def revoke_in_between(stage: str, _done: int, _of: int | None) -> None:
+        if stage in ("changing", "copying") and not once:
+            once.append(True)
+            revoke(house, OFFICER, contract)
+
+    with pytest.raises(ConflictError, match="was revoked"):
+        release(house, CUSTODIAN, world / "records" / request["dataset"], request, tmp_path / "out", progress=revoke_in_between)
+    assert list(tmp_path.glob("*out*")) == []
 
 
 def test_records_of_people_nobody_registered_are_never_released(house, world, ask, tmp_path) -> None:

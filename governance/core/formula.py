@@ -36,7 +36,7 @@ from governance.core.truth import Truth, negate
 __all__ = [
     "DAY", "Argued", "Atom", "Every", "Fixed", "Found", "InForce", "LastResort", "Leaf", "Node", "Outside", "Paper",
     "Said", "Situation", "Some", "all_of", "any_of", "formula_of", "in_force", "leaves_of", "may_be_human",
-    "needs_of", "opposite", "value",
+    "needs_of", "opposite", "undecided", "value",
 ]  # fmt: skip
 
 DAY = "@day"
@@ -306,6 +306,28 @@ def value(node: Node, situation: Situation) -> Truth:  # noqa: PLR0911 - one ret
             return value(node.ordinary if value(node.free, situation) else node.last, situation)
         case _:
             assert_never(node)
+
+
+def undecided(node: Node, situation: Situation) -> tuple[Truth, list[Leaf | Paper]]:
+    """Evaluate, and name the unknown questions to facts and evidence that leave the value open.
+
+    Named is a leaf only if everything that it stands in is unknown or human itself: what a known fact settles
+    already, an unknown one beside it cannot change.
+    """
+    found: list[Leaf | Paper] = []
+    match node:
+        case Leaf() | Paper():
+            answer = value(node, situation)
+            found = [node]
+        case Every() | Some():
+            members = [undecided(m, situation) for m in node.members]
+            answer = (min if isinstance(node, Every) else max)(truth for truth, _ in members)
+            found = [leaf for _, leaves in members for leaf in leaves]
+        case Argued() | Found():
+            answer, found = value(node, situation), undecided(node.member, situation)[1]
+        case _:
+            answer = value(node, situation)
+    return answer, found if answer in (Truth.UNKNOWN, Truth.HUMAN) else []
 
 
 def _signed(answer: Truth, *, negated: bool) -> Truth:

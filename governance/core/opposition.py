@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from governance.core.cell import Cell
 from governance.core.facts import Vocabulary
-from governance.core.formula import InForce, Leaf, Node, Paper, in_force, leaves_of
+from governance.core.formula import Node, in_force
 from governance.core.regime import CompiledRegime, Ruled
 from governance.core.rules import Rule
 from governance.core.truth import Truth, negate
@@ -33,13 +33,13 @@ class Against:
         rules: rules with their own truth.
         may_govern: whether the regime governs is open.
         may_leave: whether the data leave its territory is open, and matters.
-        open: questions to facts and evidence inside rules that are unknown (an unanswered one is a missing fact).
+        open: formulas that are unknown (of governing, of leaving the territory, and of rules).
     """
 
     rules: tuple[tuple[Rule, Truth], ...]
     may_govern: bool = False
     may_leave: bool = False
-    open: tuple[Leaf | Paper, ...] = ()
+    open: tuple[Node, ...] = ()
 
 
 class Opposing:
@@ -144,17 +144,13 @@ class Opposing:
             for rule, _ in formulas.reviews if truths["value", rule.id] is not Truth.TRUE
         ]  # fmt: skip
         rules = (*((rule, outcome) for rule, outcome in found if outcome in _MIDDLE), *reviews)
-        unknown = [
+        unknown = (
             node for (kind, name), node in self._asked
-            if kind in ("governs", "leaves", "value") and truths[kind, name] is Truth.UNKNOWN
-            and name not in closed and (kind != "value" or truths["exists", name] is not Truth.FALSE)
-        ]  # fmt: skip
+            if kind in ("governs", "leaves", "value") and truths[kind, name] is Truth.UNKNOWN and name not in closed
+        )  # fmt: skip
         return Against(
             rules=rules,
             may_govern=truths["governs", ""] in _MIDDLE,
             may_leave=truths["leaves", ""] is Truth.UNKNOWN and not through,
-            open=tuple(dict.fromkeys(
-                leaf for node in unknown for leaf in leaves_of(node)
-                if isinstance(leaf, Paper) or (isinstance(leaf, Leaf) and not isinstance(leaf.atom, InForce))
-            )),
-        )  # fmt: skip
+            open=tuple(unknown),
+        )

@@ -15,7 +15,7 @@ from governance.core.cell import Cell, key_of
 from governance.core.docket import Place, Verdict
 from governance.core.engine import Entry
 from governance.core.facts import Vocabulary
-from governance.core.formula import DAY, Node, Paper, value
+from governance.core.formula import DAY, InForce, Node, Paper, undecided, value
 from governance.core.reads import Reads, of_subject
 from governance.core.reliance import Reliance
 from governance.core.rules import Gate, Rule
@@ -152,13 +152,13 @@ def missing_facts(entry: Entry, cell: Cell, *, kept: bool) -> set[str]:
     """Name the facts that left a regime's answer open (docs/semantics.md section 8)."""
     if entry.compiled.value(cell, kept=kept) not in (Truth.UNKNOWN, Truth.HUMAN):
         return set()
-    against = entry.against(cell, denied=False, kept=kept)
     missing: set[str] = set()
-    for leaf in against.open:
-        if isinstance(leaf, Paper):
-            missing |= cell.unmatched(leaf.need)
-        elif cell.atom(leaf.atom) is Truth.UNKNOWN:
-            missing.add(key_of(leaf.atom))
+    for node in entry.against(cell, denied=False, kept=kept).open:
+        for leaf in undecided(node, cell)[1]:
+            if isinstance(leaf, Paper):
+                missing |= cell.unmatched(leaf.need)
+            elif not isinstance(leaf.atom, InForce):
+                missing.add(key_of(leaf.atom))
     return missing
 
 

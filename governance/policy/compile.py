@@ -21,9 +21,7 @@ from governance.core.conditions import (
     EvidenceTest,
     FactTest,
     Not,
-    Row,
     TableTest,
-    Timespan,
 )
 from governance.core.facts import Holder, Vocabulary
 from governance.core.rules import (
@@ -36,7 +34,6 @@ from governance.core.rules import (
     Regime,
     Rule,
 )
-from governance.core.truth import Truth
 from governance.policy.clauses import check_word, read_consent, read_duties, read_needs
 from governance.policy.conditions import GOVERNS, HELPING, HINDERING, TRIAL, ConditionCompiler, Stand
 from governance.policy.read import Scalar
@@ -113,10 +110,8 @@ def _pack_parts(pack: PackDocument, work: _Work) -> None:
     for place in pack.territory:
         check_word(place, "place", work.vocabulary, work.faults)
     if pack.governs is not None:
-        governs = work.conditions.compile(pack.governs, pack, GOVERNS)
-        helping = work.conditions.compile(pack.governs, pack, replace(GOVERNS, helps=True))
-        work.governs[pack.id] = _while_in_force(governs, pack, work.vocabulary)
-        work.helping_governs[pack.id] = _while_in_force(helping, pack, work.vocabulary)
+        work.governs[pack.id] = work.conditions.compile(pack.governs, pack, GOVERNS)
+        work.helping_governs[pack.id] = work.conditions.compile(pack.governs, pack, replace(GOVERNS, helps=True))
     for node in pack.definitions.values():
         work.conditions.compile(node, pack, TRIAL)
     for rows in pack.tables.values():
@@ -125,21 +120,6 @@ def _pack_parts(pack: PackDocument, work: _Work) -> None:
     for measure in pack.measures.values():
         compiled = _measure(measure, pack, work)
         work.measures[compiled.key] = compiled
-
-
-def _while_in_force(governs: Condition, pack: PackDocument, vocabulary: Vocabulary) -> Condition:
-    """Let a pack govern only while it is in force: otherwise a law of next year would deny everything today.
-
-    The core knows dates on rules and rows only, so the pack's dates stand on a row that every place is in.
-    """
-    standing = pack.standing
-    if standing.span == Timespan() and standing.existence is Truth.TRUE:
-        return governs
-    places = vocabulary.taxonomies["place"].ancestors
-    row = Row(id=f"{pack.id}/in-force", terms=frozenset(place for place, above in places.items() if not above),
-              cite=pack.title, span=standing.span, existence=standing.existence)  # fmt: skip
-    dated = TableTest(fact="origin", taxonomy="place", table=row.id, rows=(row,))
-    return AllOf(members=(dated, governs))
 
 
 def _try_row(row: RowDocument, pack: PackDocument, work: _Work) -> None:
@@ -292,12 +272,18 @@ def _with_exceptions(rule: Rule, exceptions: list[Rule], work: _Work) -> Rule:
         return rule
     own = rule.id.partition("/")[0]
     inside = tuple(
-        one if one.id.partition("/")[0] == own
-        else replace(one, governed_by=work.helping_governs.get(one.id.partition("/")[0], ALWAYS))
+        one if one.id.partition("/")[0] == own else _from_elsewhere(one, work)
         for one in sorted(exceptions, key=lambda one: one.id)
-    )  # fmt: skip
+    )
     dependent = rule.subject_dependent or any(one.subject_dependent for one in inside)
     return replace(rule, defeated_by=inside, subject_dependent=dependent)
+
+
+def _from_elsewhere(rule: Rule, work: _Work) -> Rule:
+    """Let an exception count in another pack only where its own governs and is known to be in force."""
+    pack = rule.id.partition("/")[0]
+    existence = min(rule.existence, work.packs[pack].standing.existence)
+    return replace(rule, governed_by=work.helping_governs.get(pack, ALWAYS), existence=existence)
 
 
 def _reads_subject(rule: Rule, work: _Work) -> bool:
@@ -360,4 +346,6 @@ def _regime(pack: PackDocument, rules: Mapping[str, Rule], work: _Work) -> Regim
         silent_on=dict(sorted(pack.silent_on.items())),
         signed_off=pack.standing.signed_off,
         source=pack.node.where,
+        span=pack.standing.span,
+        existence=pack.standing.existence,
     )

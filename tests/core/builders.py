@@ -174,6 +174,7 @@ def regime(
     governs: Condition | None = None,
     silent: Iterable[Gate] = (),
     signed_off: bool = True,
+    **more: object,
 ) -> Regime:
     """Make a regime: it governs what comes from its territory, and is silent on gates without rules.
 
@@ -188,7 +189,8 @@ def regime(
     return Regime(
         id=pack, title=f"The {pack}", territory=frozenset({territory} if territory else ()), force=force,
         governs=governs, rules=by_gate, silent_on=dict.fromkeys(quiet, "not asked"), signed_off=signed_off,
-    )  # fmt: skip
+        **more,
+    )  # type: ignore[arg-type]  # fmt: skip
 
 
 def ground(name: str = "ground", **more: object) -> Rule:

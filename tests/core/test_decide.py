@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from governance.core.cell import PLACES, consent_context
 from governance.core.conditions import AllOf, AnyOf, Constant, Not
 from governance.core.decide import decide
 from governance.core.evidence import EvidenceState
@@ -12,8 +13,10 @@ from governance.core.ruling import Effect, Refer, Ruling
 from tests.core.builders import (
     ALWAYS,
     AS_IS,
+    LEG,
     NOON,
     PSEUDONYMISED,
+    VOCABULARY,
     Arguable,
     DutyOwed,
     Force,
@@ -461,6 +464,51 @@ def test_a_ruling_says_when_to_ask_again() -> None:
     assert ruled(law, given=facts(evidence=[item])).check_again_by.isoformat() == "2027-01-01T00:00:00+00:00"
     assert ruled(law, given=facts(evidence=[])).check_again_by.isoformat() == "2027-02-01T00:00:00+00:00"
     assert ruled().check_again_by is None
+
+
+_NEXT_YEAR = Timespan(from_earliest=date(2027, 1, 1), from_latest=date(2027, 1, 1))
+
+
+def test_a_law_that_is_not_in_force_neither_denies_nor_covers_and_its_start_is_known() -> None:
+    later = regime(rule(Gate.PROHIBITION, pack="later"), pack="later", span=_NEXT_YEAR)
+    today = ruled(open_law(), later)
+    assert (today.effect, today.check_again_by.isoformat()) == (Effect.PERMIT, "2027-01-01T00:00:00+00:00")
+    alone = ruled(open_law(span=_NEXT_YEAR))
+    assert (verdict(alone), alone.check_again_by.isoformat()) == ("not-covered", "2027-01-01T00:00:00+00:00")
+    abroad = open_law(pack="abroad", territory="US", span=_NEXT_YEAR)
+    resident = facts(classes=[people(subject__residence="US")])
+    assert verdict(ruled(open_law(), abroad, given=resident)) == "not-covered"
+    assert verdict(ruled(open_law(), replace(abroad, span=Timespan()), given=resident)) == "permit"
+
+
+@pytest.mark.parametrize(
+    ("existence", "expected"), [(Truth.TRUE, "deny"), (Truth.HUMAN, "human-judgement"), (Truth.FALSE, "permit")]
+)
+def test_a_law_of_unknown_status_wants_a_person(existence, expected) -> None:
+    other = regime(rule(Gate.PROHIBITION, pack="other"), pack="other", existence=existence)
+    assert verdict(ruled(open_law(), other)) == expected
+
+
+def test_of_many_parts_a_count_leaves_a_person_to_choose() -> None:
+    measure = Measure(key="count[law/people]", within=ALWAYS, per=("exporter.id",), window_days=365)
+    law = open_law(rule(Gate.PROHIBITION, when=number("count[law/people]", Operator.ABOVE, 10)))
+    for several, expected in ((3, "deny"), (8, "human-judgement")):
+        given = facts(
+            legs=[leg({"count[law/people]": Interval(5, 5)})], parts=[part(f"p{n}") for n in range(several)],
+            classes=[people(20)],
+        )  # fmt: skip
+        assert verdict(ruled(law, given=given, asked=question(parts=True), measures=[measure])) == expected
+
+
+def test_places_of_a_movement_are_told_to_consents_only_if_all_of_them_are_known() -> None:
+    known = {**LEG, "purpose": "research"}
+    context = consent_context(known, VOCABULARY)
+    assert context.leaf_places == {"US"}
+    assert context.places >= context.leaf_places
+    assert context.place_ancestors == VOCABULARY.taxonomies["place"].ancestors
+    for name in PLACES:
+        partly = consent_context({key: given for key, given in known.items() if key != name}, VOCABULARY)
+        assert (partly.places, partly.leaf_places) == (frozenset(), frozenset())
 
 
 def test_the_order_of_packs_rules_evidence_and_terms_never_matters() -> None:

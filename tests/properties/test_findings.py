@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,12 +14,13 @@ from governance.core.evidence import EvidenceItem, EvidenceState
 from governance.core.facts import Value
 from governance.core.request import Facts, LegFacts, PartFacts, Question, SubjectClass
 from governance.core.rules import Arguable, Confidence, DutyOwed, Force, Gate, PlaceEntry, PolicySet, Regime, Rule
-from governance.core.ruling import Effect
+from governance.core.ruling import Effect, Refer
 from governance.core.truth import Truth
+from tests.properties import changes
 from tests.properties.rulings import engine, reference
 from tests.properties.scene import AT, TODAY
 from tests.properties.vocabulary import NEVER_GIVEN, VOCABULARY
-from tests.properties.worlds import PROFILES, Case, World
+from tests.properties.worlds import PROFILES, Case, World, make_world
 
 both_evaluators = pytest.mark.parametrize("evaluate", [engine, reference], ids=["engine", "reference"])
 UNSURE = FactTest(fact=NEVER_GIVEN, operator=Operator.IS, flag=True)
@@ -138,3 +140,48 @@ def test_refusing_a_duty_does_not_open_the_last_resort(evaluate) -> None:
         cannot="publish",
     )  # fmt: skip
     assert evaluate(made, made.cases[0]).effect is Effect.DENY
+
+
+@both_evaluators
+def test_a_duty_of_what_defeats_an_exception_may_be_refused_without_saving_the_exception(evaluate) -> None:
+    strict = rule(Gate.EXCEPTION, "strict", duties=COSTLY)
+    spared = rule(Gate.EXCEPTION, "spared", defeated_by=(strict,))
+    made = world(GROUND, rule(Gate.PROHIBITION, "p", defeated_by=(spared,)), cannot="publish")
+    assert evaluate(made, made.cases[0]).effect is Effect.DENY
+
+
+@both_evaluators
+def test_a_finding_counts_for_an_exception_that_defeats_what_defeats_an_exception(evaluate) -> None:
+    third = rule(Gate.EXCEPTION, "third", when=HUMAN)
+    second = rule(Gate.EXCEPTION, "second", defeated_by=(third,))
+    first = rule(Gate.EXCEPTION, "first", defeated_by=(second,))
+    finding = EvidenceItem(
+        id="f", type="review-finding", state=EvidenceState.VERIFIED, scope={"dataset": frozenset({"d"})}, issued_on=TODAY,
+        valid_from=TODAY, outcome="lawful", properties={"rule": third.id},
+    )  # fmt: skip
+    banned = rule(Gate.PROHIBITION, "p", defeated_by=(first,))
+    made = world(GROUND, banned, dataset="d")
+    assert evaluate(made, made.cases[0]).effect is Effect.REFER
+    judged = world(GROUND, banned, evidence=(finding,), dataset="d")
+    assert evaluate(judged, judged.cases[0]).effect is Effect.PERMIT
+
+
+@both_evaluators
+def test_refusing_a_duty_does_not_make_a_law_ask_for_the_ground_that_overrides_a_refusal(evaluate) -> None:
+    rules = (rule(Gate.OUTSIDE_SCOPE, "out", duties=COSTLY), rule(Gate.GROUND, "despite", despite_refusal="Art. 2"))
+    mechanism = rule(Gate.MECHANISM, "any")
+    free, bound = world(*rules, mechanism), world(*rules, mechanism, cannot="publish")
+    assert evaluate(refused(free), refused(free).cases[0]).effect is Effect.DENY
+    assert evaluate(refused(bound), refused(bound).cases[0]).effect is Effect.DENY
+
+
+@both_evaluators
+@pytest.mark.parametrize(("seed", "number"), [(50_057, 1), (47, 2)])
+def test_random_cases_in_which_forgetting_once_turned_a_verdict(evaluate, seed: int, number: int) -> None:
+    made = make_world(random.Random(seed), 3)
+    case = made.cases[number]
+    for place in changes.known_facts(case.facts):
+        before = evaluate(made, case)
+        after = evaluate(made, replace(case, facts=changes.forgotten(case.facts, place)))
+        assert {before.effect, after.effect} != {Effect.PERMIT, Effect.DENY}
+        assert after.effect is not Effect.PERMIT or before.effect is Effect.PERMIT or before.refer is Refer.HUMAN_JUDGEMENT

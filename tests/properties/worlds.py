@@ -461,7 +461,16 @@ def make_world(source: random.Random, cases: int = 3) -> World:
         facts = make_facts(dice, scene.facts, temper.unknown, measured=measured, change=(0.0, 0.05, 0.1, 0.2)[number % 4])
         facts = replace(facts, evidence=(*scene.evidence, *findings), terms=tuple(terms))
         made.append(Case(question=make_question(dice), facts=facts))
+    policies = replace(policies, regimes=tuple(dated(dice, regime) for regime in policies.regimes))
     return World(policies=policies, cases=tuple(made))
+
+
+def dated(dice: Dice, regime: Regime) -> Regime:
+    """Give a pack, now and then, a span or a status of its own."""
+    if not dice.chance(0.08):
+        return regime
+    spans = (open_span(dice), uncertain_span(dice), closed_span(dice))
+    return replace(regime, span=dice.one(spans), existence=dice.weighted({T: 6, H: 1, F: 1}))
 
 
 def worlds(cases: int = 1) -> st.SearchStrategy[World]:

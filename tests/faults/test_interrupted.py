@@ -68,11 +68,11 @@ def test_a_consent_withdrawn_while_records_are_changed_stops_the_release(house, 
 
 def test_a_ledger_that_moves_while_records_are_changed_stops_the_release(house, world, ask, tmp_path, nothing_happens) -> None:
     """Another release to the same recipient comes first: its people count, so the decision no longer stands."""
-    one, many = ask("02", profiles=["gdpr-pseudonymised"]), ask("03")
-    records = world / "records" / one["dataset"]
+    request = ask("04")
+    records = world / "records" / request["dataset"]
     with nothing_happens(ConflictError, entries=1) as failed:
-        release(house, CUSTODIAN, records, one, tmp_path / "release" / "out", progress=during(
-            "changing", lambda: release(house, CUSTODIAN, records, many, tmp_path / "other")))
+        release(house, CUSTODIAN, records, request, tmp_path / "release" / "out", progress=during(
+            "changing", lambda: release(house, CUSTODIAN, records, request, tmp_path / "other")))
     assert "ledger moved" in failed[0].error.message
     with house.engine.connect() as connection:
         assert connection.execute(select(ledger)).all()

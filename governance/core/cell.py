@@ -55,7 +55,7 @@ def judge(atom: Atom, given: Value | None, vocabulary: Vocabulary) -> Truth:
     match atom:
         case InForce():
             assert isinstance(given, date)
-            return min(atom.existence, atom.span.holds(given))
+            return atom.span.holds(given)
         case Outside():
             return _outside(given, atom.territory, vocabulary.taxonomies["place"])
         case FactTest():

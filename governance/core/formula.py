@@ -53,9 +53,8 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """Something exists and its span covers the day."""
+    """A span covers the day."""
 
-    existence: Truth
     span: Timespan
 
 
@@ -213,7 +212,7 @@ def in_force(existence: Truth, span: Timespan) -> Node:
     """Return the formula for existing and being in force on the day."""
     if existence is Truth.FALSE:
         return _FALSE
-    return Fixed(existence) if span == Timespan() else Leaf(InForce(existence, span))
+    return all_of([Fixed(existence), _TRUE if span == Timespan() else Leaf(InForce(span))])
 
 
 def formula_of(condition: Condition, *, helps: bool, assume_confident: bool = False) -> Node:  # noqa: PLR0911
@@ -369,8 +368,6 @@ def may_be_human(node: Node) -> bool:
     match node:
         case Fixed():
             return node.truth is Truth.HUMAN
-        case Leaf():
-            return isinstance(node.atom, InForce) and node.atom.existence is Truth.HUMAN
         case Said() | Argued():
             return True
         case _:

@@ -14,9 +14,9 @@ from governance.core.rules import Force, Gate
 from governance.core.ruling import Effect
 from governance.core.truth import Truth
 from tests.properties.worlds import Case, World
-from tests.reference.answers import Cell, F, T, condition
+from tests.reference.answers import Cell, F, T
 from tests.reference.evaluator import ReferenceRuling, refusal
-from tests.reference.regimes import answer_regime, outside, rule_value, rules_of
+from tests.reference.regimes import answer_regime, governing, outside, rule_value, rules_of
 
 Combination = tuple[Gate, Truth, Effect]
 
@@ -43,8 +43,8 @@ def gate_values(world: World, case: Case, cell: Cell) -> dict[Gate, Truth]:
     """Return every gate's strongest rule's truth in the regime that held the cell back most."""
     cell = replace(cell, kept=refusal(cell.consent).value is T)
     regimes = [*world.policies.regimes, *case.facts.terms]
-    governing = [r for r in regimes if condition(cell, r.governs, helps=False).value is T]
-    ranked = sorted(governing, key=lambda r: answer_regime(cell, r).value.value)
+    governs = [r for r in regimes if governing(cell, r).value is T]
+    ranked = sorted(governs, key=lambda r: answer_regime(cell, r).value.value)
     found: dict[Gate, Truth] = {}
     for regime in ranked:
         left = regime.force is not Force.GUIDANCE and outside(cell, regime).value is not F

@@ -467,7 +467,7 @@ def make_world(source: random.Random, cases: int = 3) -> World:
 
 def dated(dice: Dice, regime: Regime) -> Regime:
     """Give a pack, now and then, a span or a status of its own."""
-    if not dice.chance(0.08):
+    if not dice.chance(0.01 if regime.id == "p0" else 0.08):
         return regime
     spans = (open_span(dice), uncertain_span(dice), closed_span(dice))
     return replace(regime, span=dice.one(spans), existence=dice.weighted({T: 6, H: 1, F: 1}))

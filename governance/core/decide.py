@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from governance.core.cell import PLACES
 from governance.core.check_again import check_again_by
@@ -35,7 +36,7 @@ from governance.core.rules import SEMANTICS_VERSION, DutyOwed, PolicySet
 from governance.core.ruling import Allowed, Duty, Effect, Reason, Refer, Ruling
 from governance.core.truth import Truth
 
-__all__ = ["decide"]
+__all__ = ["decide", "permits"]
 
 _REFER = {
     Verdict.MISSING_FACTS: Refer.MISSING_FACTS, Verdict.NOT_COVERED: Refer.NOT_COVERED,
@@ -68,6 +69,22 @@ def decide(policies: PolicySet, question: Question, facts: Facts, at: datetime) 
     return hearing.refuse()
 
 
+def permits(policies: PolicySet, question: Question, facts: Facts, at: datetime) -> bool:
+    """Say only whether `decide` would permit, without the work of saying why.
+
+    Args and errors are those of `decide`.
+    """
+    _check(policies, question, facts, at)
+    docket = Docket(engine_for(policies), question, facts, at)
+    for profile in question.profiles:
+        tried = docket.attempt(policies.profiles[profile], brief=True)
+        if tried.verdict is Verdict.PERMIT:
+            _, duties = _resting(docket, tried.deciding())
+            if not conflicts(duties, policies.vocabulary):
+                return True
+    return False
+
+
 def _check(policies: PolicySet, question: Question, facts: Facts, at: datetime) -> None:
     if at.tzinfo is None:
         raise ValueError("the instant of a decision carries its time zone")
@@ -89,6 +106,24 @@ class _Closed:
     tried: Tried
     verdict: Verdict
     faults: tuple[str, ...] = ()
+
+
+_Rest: TypeAlias = tuple[Place, Standing, Entry, Reliance]
+"""What a permit rests on in one cell and regime."""
+
+
+def _resting(docket: Docket, deciding: Iterable[tuple[Place, Standing]]) -> tuple[list[_Rest], tuple[Duty, ...]]:
+    """Return what a permit rests on, and the duties that this brings."""
+    resting: list[_Rest] = []
+    owed: dict[tuple[DutyOwed, str], None] = {}
+    for place, standing in deciding:
+        kept = standing.refused is not Truth.FALSE
+        for entry in docket.regimes(standing.cell):
+            reliance = entry.reliance(standing.cell, kept=kept)
+            if reliance.rules:
+                resting.append((place, standing, entry, reliance))
+                owed.update(dict.fromkeys(reliance.owed))
+    return resting, join_duties(owed, docket.engine.vocabulary)
 
 
 def _arguable(reasons: Iterable[Reason]) -> tuple[str, ...]:
@@ -113,17 +148,8 @@ class _Hearing:
         if tried.verdict is not Verdict.PERMIT:
             self.closed.append(_Closed(tried, tried.verdict))
             return None
-        resting: list[tuple[Place, Standing, Entry, Reliance]] = []
-        owed: dict[tuple[DutyOwed, str], None] = {}
         deciding = tried.deciding()
-        for place, standing in deciding:
-            kept = standing.refused is not Truth.FALSE
-            for entry in self.docket.regimes(standing.cell):
-                reliance = entry.reliance(standing.cell, kept=kept)
-                if reliance.rules:
-                    resting.append((place, standing, entry, reliance))
-                    owed.update(dict.fromkeys(reliance.owed))
-        duties = join_duties(owed, self.engine.vocabulary)
+        resting, duties = _resting(self.docket, deciding)
         faults = conflicts(duties, self.engine.vocabulary)
         if faults:
             self.closed.append(_Closed(tried, Verdict.HUMAN_JUDGEMENT, faults))
@@ -134,7 +160,7 @@ class _Hearing:
         self,
         tried: Tried,
         deciding: list[tuple[Place, Standing]],
-        resting: list[tuple[Place, Standing, Entry, Reliance]],
+        resting: list[_Rest],
         duties: tuple[Duty, ...],
     ) -> Ruling:
         facts = self.docket.facts

@@ -267,10 +267,20 @@ class Docket:
             )
         return after
 
-    def attempt(self, profile: Profile) -> Tried:
-        """Look at the request under one profile: two passes, the second with everybody counted."""
+    def attempt(self, profile: Profile, *, brief: bool = False) -> Tried:
+        """Look at the request under one profile: two passes, the second with everybody counted.
+
+        Args:
+            profile: what is made of the data.
+            brief: only whether it is permitted will be asked, so stop at the first cell that settles that.
+        """
         counted = [leg.counted for leg in self.facts.legs]
-        cells = {place: self.stand(cell) for place, cell in self.cells(profile, counted)}
+        settling = brief and not self.question.withhold_parts and not self.question.withhold_subjects
+        cells: dict[Place, Standing] = {}
+        for place, cell in self.cells(profile, counted):
+            standing = cells[place] = self.stand(cell)
+            if settling and standing.verdict is not Verdict.PERMIT:
+                return Tried(profile.id, standing.verdict, cells, {}, cells)
         stays, verdict = self._first_pass(cells)
         if verdict is not Verdict.PERMIT or not self.counts:
             return Tried(profile.id, verdict, cells, stays, cells)

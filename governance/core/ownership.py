@@ -8,8 +8,8 @@ lowers the low bound.
 
 Example:
     >>> parties = {"lab": Party(owners=(Owner(holder="fund", percent=60.0),), undisclosed=10.0),
-    ...            "fund": Party(places=frozenset({"CN"}))}
-    >>> share_owned(parties, "lab", frozenset({"CN"}), cascade_at=None)
+    ...            "fund": Party(places=frozenset({"XA"}))}
+    >>> share_owned(parties, "lab", frozenset({"XA"}), cascade_at=None)
     Interval(low=60.0, high=70.0)
 """
 

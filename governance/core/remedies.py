@@ -14,8 +14,8 @@ from datetime import date, datetime, timedelta
 from governance.core.cell import Cell, fact_text, key_of
 from governance.core.conditions import ConsentTest, EvidenceNeed, FactTest, Operator
 from governance.core.consent import Consent, ConsentState
-from governance.core.decide import decide
-from governance.core.docket import Docket
+from governance.core.decide import decide, permits
+from governance.core.docket import Docket, Verdict
 from governance.core.engine import Engine, engine_for
 from governance.core.evidence import EvidenceItem, EvidenceState
 from governance.core.facts import FactDefinition, FactType, Holder, Interval, Value
@@ -71,6 +71,7 @@ def remedies(
     ruling = decide(policies, question, facts, at)
     if ruling.effect is Effect.PERMIT:
         return ()
+    facts = replace(facts, classes=_fewest(_hardest_first(policies, question, facts, at)))
     found: dict[tuple[str, str], Remedy] = {}
     tried = 0
     for change in _changes(policies, question, facts, at, ruling):
@@ -81,9 +82,40 @@ def remedies(
             says = f"Only {cap} single changes were tried; there may be more that help."
             return (*_sorted(found), Remedy(kind="more", what=str(cap), says=says))
         tried += 1
-        if decide(policies, change.question, change.facts, at).effect is Effect.PERMIT:
+        trial = change.facts
+        if trial.classes is not facts.classes:
+            trial = replace(trial, classes=_fewest(trial.classes))
+        if permits(policies, change.question, trial, at):
             found[key] = change.remedy
     return _sorted(found)
+
+
+def _hardest_first(
+    policies: PolicySet, question: Question, facts: Facts, at: datetime
+) -> tuple[SubjectClass, ...]:
+    """Put the classes that are not permitted now in front: a change that does not help them is seen to fail at once."""
+    tried = Docket(engine_for(policies), question, facts, at).attempt(policies.profiles[question.profiles[0]])
+    hard = {number for (number, _, _), standing in tried.cells.items() if standing.verdict is not Verdict.PERMIT}
+    numbers = sorted(range(len(facts.classes)), key=lambda number: number not in hard)
+    return tuple(facts.classes[number] for number in numbers)
+
+
+def _fewest(classes: tuple[SubjectClass, ...]) -> tuple[SubjectClass, ...]:
+    """Join classes of whom everything is equal: one cell answers for all their people."""
+    joined: dict[tuple[object, ...], SubjectClass] = {}
+    for one in classes:
+        key = (frozenset(one.facts.items()), one.consents)
+        known = joined.get(key)
+        joined[key] = one if known is None else _together(known, one)
+    return classes if len(joined) == len(classes) else tuple(joined.values())
+
+
+def _together(one: SubjectClass, other: SubjectClass) -> SubjectClass:
+    before = {
+        key: one.counted_before.get(key, 0) + other.counted_before.get(key, 0)
+        for key in sorted({*one.counted_before, *other.counted_before})
+    }  # fmt: skip
+    return replace(one, size=one.size + other.size, members=one.members + other.members, counted_before=before)
 
 
 def _sorted(found: Mapping[tuple[str, str], Remedy]) -> tuple[Remedy, ...]:

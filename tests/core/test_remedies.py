@@ -12,11 +12,16 @@ from tests.core.builders import (
     NOON,
     ConsentTest,
     Gate,
+    Interval,
+    Measure,
+    Operator,
     fact,
     facts,
     ground,
+    leg,
     mechanism,
     need,
+    number,
     open_law,
     paper,
     people,
@@ -81,3 +86,18 @@ def test_what_the_patient_has_closed_is_no_remedy(withdrawn) -> None:
 def test_the_bound_on_trying_is_said() -> None:
     law = open_law(rule(Gate.PROHIBITION, unless=Not(member=ALWAYS)), mechanism("x", needs=(need("contract"),)))
     assert found(law, cap=1)[-1] == ("more", "1")
+
+
+def test_people_of_whom_everything_is_equal_are_tried_once_and_counted_together() -> None:
+    measure = Measure(key="count[law/people]", within=ALWAYS, per=("exporter.id",), window_days=365)
+    law = regime(
+        rule(Gate.PROHIBITION, when=number("count[law/people]", Operator.ABOVE, 10)),
+        ground(when=fact("repetition", "one-off")), silent=(Gate.MECHANISM,),
+    )  # fmt: skip
+
+    def answered(*sizes: int) -> list[tuple[str, str]]:
+        given = facts(legs=[leg({"count[law/people]": Interval(0, 0)})], classes=[people(size) for size in sizes])
+        return [(r.kind, r.what) for r in remedies(policy_set(law, measures=[measure]), question(), given, NOON)]
+
+    assert answered(5, 5) == [("fact", "repetition")]
+    assert answered(5, 6) == []

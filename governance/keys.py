@@ -20,7 +20,8 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +31,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from governance.errors import ConflictError, InputError, IntegrityError
+from governance.errors import ConflictError, FaultError, InputError, IntegrityError
 
 __all__ = ["FileKeyRing", "KeyRing", "KeyStore", "derive"]
 
@@ -179,19 +180,15 @@ class KeyStore:
     def create_subjects(self, tenant: str, refs: Iterable[str]) -> None:
         """Make key and surrogate for subjects that have none yet; one synced transaction.
 
+        An erased subject is not made anew under the same reference: it stays without keys.
+
         Raises:
-            ConflictError: if a subject was erased: it is not made anew under the same reference.
+            FaultError: the disk did not take it.
         """
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                for ref in refs:
-                    for kind, size in (("subject", 32), ("surrogate", 16)):
-                        self._insert(tenant, kind, ref, secrets.token_bytes(size))
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._writing():
+            for ref in refs:
+                for kind, size in (("subject", 32), ("surrogate", 16)):
+                    self._insert(tenant, kind, ref, secrets.token_bytes(size))
 
     def destroy_subject(self, tenant: str, ref: str, kinds: Sequence[str] = ("subject", "surrogate")) -> None:
         """Overwrite a subject's keys for good, in file and write-ahead log."""
@@ -273,12 +270,32 @@ class KeyStore:
         key = self._get(tenant, kind, ref)
         if key is not None:
             return key
-        with self._lock:
+        with self._writing():
             self._insert(tenant, kind, ref, secrets.token_bytes(size))
-            made = self._get(tenant, kind, ref)
-            if made is None:
-                raise ConflictError("this key was destroyed", hint="a destroyed key is not made anew")
-            return made
+        made = self._get(tenant, kind, ref)
+        if made is None:
+            raise ConflictError("this key was destroyed", hint="a destroyed key is not made anew")
+        return made
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold one transaction; whatever fails, nothing of it stays.
+
+        Raises:
+            FaultError: the disk did not take it.
+        """
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:  # SQLite may have rolled back by itself
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise FaultError("the key store could not be written; nothing was done",
+                                     hint="is the disk full?") from error  # fmt: skip
+                raise
 
     def _insert(self, tenant: str, kind: str, ref: str, key: bytes) -> None:
         root, wrapped = self._ring.wrap(key, _bound(tenant, kind, ref))

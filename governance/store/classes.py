@@ -6,7 +6,7 @@ a consent stands under its rank, in the order of what the patients said.
 
 Example:
     >>> subject_classes(connection, refs, ...)         # doctest: +SKIP
-    (SubjectClass(facts={'subject.residence': 'DE'}, size=412, ...), ...)
+    (SubjectClass(facts={'subject.residence': 'XA'}, size=412, ...), ...)
 """
 
 from __future__ import annotations

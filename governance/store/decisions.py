@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from governance.errors import ConflictError, NotFoundError
 from governance.store.tables import decisions, grants, idempotency, releases, reviews
 
 __all__ = [
     "SEALED_DECISION", "StoredDecision", "decision_by_id", "decision_by_key", "digest_of", "grant_by_id",
-    "insert_decision", "insert_grant", "insert_release", "open_reviews",
+    "insert_decision", "insert_grant", "insert_release", "open_reviews", "set_receipt",
 ]  # fmt: skip
 
 SEALED_DECISION = "decisions"
@@ -70,6 +70,12 @@ def insert_decision(connection: Connection, *, tenant: str, decision: StoredDeci
         tenant=tenant, id=decision.id, request_digest=decision.request_digest, sealed=sealed, effect=decision.effect,
         policy=decision.policy, at=decision.at, receipt_index=None, idempotency_key=key,
     ))  # fmt: skip
+
+
+def set_receipt(connection: Connection, *, tenant: str, decision: str, index: int) -> None:
+    """Note which entry of the log a decision is."""
+    where = (decisions.c.tenant == tenant, decisions.c.id == decision)
+    connection.execute(update(decisions).where(*where).values(receipt_index=index))
 
 
 def decision_by_id(connection: Connection, *, tenant: str, decision: str, unseal: Open) -> StoredDecision:

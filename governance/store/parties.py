@@ -6,8 +6,8 @@ its own, so that counting never loses it.
 
 Example:
     >>> book = PartyBook(connection, vocabulary, "clinic", claims)      # doctest: +SKIP
-    >>> book.find("charite-berlin", "exporter").place                   # doctest: +SKIP
-    'DE'
+    >>> book.find("hospital-a", "exporter").place                       # doctest: +SKIP
+    'XA'
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from governance.access import Action, Caller
 from governance.core.decide import decide
@@ -20,7 +21,9 @@ from governance.core.remedies import remedies
 from governance.core.rules import PolicySet
 from governance.core.ruling import Effect, Refer, Ruling
 from governance.errors import InputError
+from governance.logs import get_log
 from governance.store.consents import recheck_consents
+from governance.store.database import writing
 from governance.store.decisions import (
     SEALED_DECISION,
     StoredDecision,
@@ -31,6 +34,7 @@ from governance.store.decisions import (
     insert_decision,
     insert_grant,
     open_reviews,
+    set_receipt,
 )  # fmt: skip
 from governance.store.facts import Gathered, facts_for
 from governance.store.ledger import close_grant, reserve
@@ -55,7 +59,7 @@ class Decided:
 
     Attributes:
         document: the decision document with receipt.
-        receipt: None when an earlier answer was repeated.
+        receipt: None only for a repeated answer whose entry could not be noted at the time.
     """
 
     id: str
@@ -209,9 +213,10 @@ def earlier_answer(house: House, caller: Caller, key: str, request: RequestDocum
         if found is None:
             return None
         stored = decision_by_id(connection, tenant=caller.tenant, decision=found, unseal=unseal)
+    receipt = None if stored.receipt_index is None else house.log.receipt(caller.tenant, stored.receipt_index)
     document = _seen(caller, _document(stored.content))
-    document["receipt"] = {"index": stored.receipt_index, "proof": None}
-    return Decided(id=stored.id, effect=Effect(stored.effect), document=document, receipt=None)
+    document["receipt"] = None if receipt is None else {"index": receipt.index, "proof": receipt.proof}
+    return Decided(id=stored.id, effect=Effect(stored.effect), document=document, receipt=receipt)
 
 
 def record_ruling(house: House, caller: Caller, request: RequestDocument, gathered: Gathered, ruling: Ruling,
@@ -260,8 +265,19 @@ def record_ruling(house: House, caller: Caller, request: RequestDocument, gather
         subjects=lambda _: {ref: line(ref, id) for ref in gathered.refs},
     )  # fmt: skip
     _, receipt = house.log.record(draft, work)
+    if recording.key is not None:
+        _remember_receipt(house, caller, id, receipt)
     document["receipt"] = {"index": receipt.index, "proof": receipt.proof}
     return Decided(id=id, effect=ruling.effect, receipt=receipt, document=_seen(caller, document))
+
+
+def _remember_receipt(house: House, caller: Caller, decision: str, receipt: Receipt) -> None:
+    """Note which entry a decision is, so that a repeated answer can prove it; the log itself is the truth."""
+    try:
+        with writing(house.engine) as connection:
+            set_receipt(connection, tenant=caller.tenant, decision=decision, index=receipt.index)
+    except SQLAlchemyError:
+        get_log().warning("receipt not noted", decision=decision, index=receipt.index)
 
 
 def _grant(house: House, caller: Caller, connection: Connection, gathered: Gathered, ruling: Ruling,

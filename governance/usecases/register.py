@@ -23,12 +23,11 @@ from governance.store.register import (
     register_flows,
     register_parties,
     register_projects,
-    register_subjects,
     revoke_evidence,
-    subject_refs,
     submit_evidence,
     verify_evidence,
-)  # fmt: skip
+)
+from governance.store.subjects import register_subjects, subject_refs
 from governance.usecases.ports import Draft, House, Kind, Receipt
 
 __all__ = ["Item", "issue_key", "register", "retire_key", "revoke", "verify"]

@@ -8,6 +8,8 @@ leaves nothing behind.
 
 from __future__ import annotations
 
+import glob
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +41,7 @@ from governance.usecases.decide import (
 )  # fmt: skip
 from governance.usecases.ports import House, Kind
 from governance.usecases.survey import PartFilter, Survey, registered_parts, survey_records
-from governance.usecases.transform import Made, Work, transform_records
+from governance.usecases.transform import Made, Work, store, transform_records
 
 __all__ = ["Released", "Tick", "release"]
 
@@ -168,9 +170,11 @@ def _hand_out(house: House, caller: Caller, request: RequestDocument, gathered: 
     decided = record_ruling(house, caller, request, gathered, ruling, recording)
     assert decided.receipt is not None
     try:
-        _write(folder / "decision.json", decided.document)
-        (folder / "receipt.tlog-proof").write_text(decided.receipt.proof)
+        options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+        store(folder / "decision.json", orjson.dumps(decided.document, option=options) + b"\n")
+        store(folder / "receipt.tlog-proof", decided.receipt.proof.encode())
         folder.rename(out)
+        _sync(out.parent)
     except OSError as error:
         hint = f"release again; tell the compliance officer of entry {decided.receipt.index}"
         raise FaultError("the release is logged but could not be handed out; it counts as sent", where="--out",
@@ -187,6 +191,8 @@ def _workshop(out: Path) -> Iterator[Path]:
     folder = out.with_name(f".{out.name}.{secrets.token_hex(6)}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        for abandoned in out.parent.glob(f".{glob.escape(out.name)}.????????????.partial"):
+            shutil.rmtree(abandoned, ignore_errors=True)  # of a process that was killed
         folder.mkdir(mode=0o700)  # until the commit nobody else may look
         yield folder
     except OSError as error:
@@ -196,5 +202,10 @@ def _workshop(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(path: Path, document: object) -> None:
-    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
+def _sync(folder: Path) -> None:
+    """See a folder's names on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -22,7 +22,7 @@ from governance.deidentify.profile import BaseRules
 from governance.deidentify.records import Categories, facts_of_records, subject_facts
 from governance.deidentify.sources import read_records
 from governance.errors import ConflictError, InputError
-from governance.store.register import find_subject
+from governance.store.subjects import find_subject
 from governance.store.tables import parts
 from governance.usecases.ports import House
 

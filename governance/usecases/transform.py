@@ -34,7 +34,7 @@ from governance.store.facts import Gathered
 from governance.usecases.ports import House
 from governance.usecases.survey import PartFilter, Survey
 
-__all__ = ["Made", "Work", "transform_records"]
+__all__ = ["Made", "Work", "store", "transform_records"]
 
 _KEY_VERSION = 1
 _LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
@@ -104,7 +104,7 @@ def transform_records(work: Work) -> Made:
             made.manifest = Manifest.of(plan, _changed(work, plan, writer, made), checked=True).as_json()
     made.manifest |= {"records": made.records, "resources": made.resources, "records_left_out": made.left_out,
                       "policy": work.ruling.policy}  # fmt: skip
-    _store(work.folder / "manifest.json",
+    store(work.folder / "manifest.json",
            orjson.dumps(made.manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")  # fmt: skip
     return made
 
@@ -244,7 +244,7 @@ class _Writer:
         self._number += 1
         self._seen[ref] = self._seen.get(ref, 0) + 1
         if not self.lines:
-            _store(self._folder / f"{self._number:06d}.json", orjson.dumps(bundle))
+            store(self._folder / f"{self._number:06d}.json", orjson.dumps(bundle))
             return
         entries = bundle.get("entry")
         for entry in entries if isinstance(entries, list) else ():
@@ -252,7 +252,7 @@ class _Writer:
                 self._stream.write(orjson.dumps(entry["resource"], option=orjson.OPT_APPEND_NEWLINE))
 
 
-def _store(path: Path, data: bytes) -> None:
+def store(path: Path, data: bytes) -> None:
     """Write a file and see it on the disk."""
     with path.open("wb") as file:
         file.write(data)

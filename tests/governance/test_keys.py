@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 
-from governance.errors import ConflictError, InputError, IntegrityError
+from governance.errors import ConflictError, FaultError, InputError, IntegrityError
 from governance.keys import FileKeyRing, KeyStore, derive
 
 
@@ -115,3 +115,14 @@ def test_surrogates_are_random_and_not_derived(tmp_path, store) -> None:
     seen = {store.surrogate("a", f"s{i}") for i in range(50)}
     assert len(seen) == 50
     assert secrets.token_bytes(16) not in seen
+
+
+def test_a_key_store_that_cannot_be_written_says_so_and_stays_usable(store) -> None:
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(FaultError, match="could not be written"):
+        store.create_subjects("a", [f"s{i}" for i in range(2000)])
+    assert store.subject_key("a", "s1") is None
+    store._connection.execute("PRAGMA max_page_count=1000000")
+    store.create_subjects("a", ["s1"])
+    assert store.subject_key("a", "s1") is not None

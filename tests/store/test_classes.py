@@ -14,8 +14,8 @@ from governance.core.facts import Interval
 from governance.store.classes import age_in_years, subject_classes
 from governance.store.consents import ConsentEvent, ConsentEventKind, record_consent_event
 from governance.store.database import migrate, open_database, writing
-from governance.store.register import register_subjects, subject_refs
 from governance.store.sealing import SEALED_SUBJECT, subject_ref
+from governance.store.subjects import register_subjects, subject_refs
 from governance.store.tables import consent_events, ledger, subject_identifiers, subjects
 from tests.store.world import KEY, NOW, REQUEST, SUBJECTS, TENANT, VOCABULARY, Keys, consent, furnish, gather, policies
 

@@ -9,20 +9,18 @@ from governance.errors import AccessDeniedError, ConflictError, InputError, NotF
 from governance.store.register import (
     Registered,
     add_tenant,
-    find_subject,
     register_datasets,
     register_flows,
     register_parties,
     register_projects,
-    register_subjects,
     registered_ids,
     revoke_evidence,
-    subject_refs,
     submit_evidence,
     tenant_ids,
     verify_evidence,
 )
 from governance.store.sealing import subject_ref
+from governance.store.subjects import find_subject, register_subjects, subject_refs
 from governance.store.tables import evidence, parties
 from tests.store.world import (
     CLAUSES,

@@ -30,12 +30,11 @@ from governance.store.register import (
     register_flows,
     register_parties,
     register_projects,
-    register_subjects,
-    subject_refs,
     submit_evidence,
     verify_evidence,
 )
 from governance.store.requests import parse_request
+from governance.store.subjects import register_subjects, subject_refs
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = b"index-key-of-a-test-tenant-32byt"

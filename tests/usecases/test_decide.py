@@ -75,6 +75,8 @@ def test_the_same_key_gives_the_same_decision_and_another_request_is_a_conflict(
     again = decide_request(house, CUSTODIAN, ask("01"), key="k-1")
     assert first.id == again.id
     assert first.document["effect"] == again.document["effect"]
+    assert again.document["receipt"]["index"] == first.receipt.index
+    assert again.document["receipt"]["proof"].startswith("c2sp.org/tlog-proof@v1\n")
     size = house.log.size("demo")
     with pytest.raises(ConflictError, match="another request"):
         decide_request(house, CUSTODIAN, ask("02"), key="k-1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import assert_never
+from typing import Any, assert_never
 
 from governance.core.conditions import ConsentTest, EvidenceNeed, FactTest, Operator
 from governance.core.consent import ConsentAnswer, ConsentContext, ConsentState
@@ -150,9 +150,10 @@ class Cell:
         answer: what the patients of the class said about this movement.
         quoted: fact key to key and value as text, for reasons.
         worth: values of regimes found so far, by regime and whether only grounds kept against a refusal count.
+        entries: the regimes that may govern here, once the docket has looked them up.
     """
 
-    __slots__ = ("_fits", "answer", "evidence", "facts", "get", "quoted", "vocabulary", "worth")
+    __slots__ = ("_fits", "answer", "entries", "evidence", "facts", "get", "quoted", "vocabulary", "worth")
 
     def __init__(
         self,
@@ -168,6 +169,7 @@ class Cell:
         self.vocabulary = vocabulary
         self.quoted = _Quoted(self.get)
         self.worth: dict[tuple[object, bool], Truth] = {}
+        self.entries: tuple[Any, ...] | None = None
         self._fits: dict[EvidenceNeed, tuple[tuple[EvidenceItem, Truth], ...]] = {}
 
     def atom(self, atom: Atom) -> Truth:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 from governance.core.cell import PLACES, Cell
@@ -16,14 +16,14 @@ __all__ = ["check_again_by"]
 
 
 def check_again_by(
-    cells: Iterable[Cell], engine: Engine, terms: tuple[Entry, ...], at: datetime
+    cells: Iterable[Cell], engine: Engine, regimes: Callable[[Cell], Iterable[Entry]], at: datetime
 ) -> datetime | None:
     """Return the earliest instant after `at` at which something that was looked at changes, or None.
 
     Args:
         cells: cells looked at.
         engine: the policy set's.
-        terms: terms of data set and agreements.
+        regimes: which of them, terms included, may govern a cell.
         at: instant of the decision.
     """
     day = at.astimezone(UTC).date()
@@ -32,7 +32,7 @@ def check_again_by(
     seen: set[Entry] = set()
     places: set[str] = set()
     for cell in cells:
-        for entry in (*engine.candidates(cell.get), *terms):
+        for entry in regimes(cell):
             fresh = entry not in seen and bool(entry.turning_days)
             if (fresh or cell.evidence) and entry.means_to_govern(cell.get, cell.fits, cell.said):
                 if fresh:
@@ -40,7 +40,8 @@ def check_again_by(
                     days.update(_turns(entry, day))
                 if cell.evidence and entry.regime.span.holds(day) is not Truth.FALSE:
                     days.update(_papers(entry, cell, day))
-        places.update(_places(cell))
+        if engine.coverage_turns:
+            places.update(_places(cell))
         instants.update(turn for turn in cell.answer.turns if turn > at)
     for place in places:
         days.update(engine.next_covered(place, day))

@@ -231,7 +231,7 @@ class _Hearing:
             cells += [standing.cell for standing in one.cells.values()]
             if one.first is not one.cells:
                 cells += [standing.cell for standing in one.first.values()]
-        return check_again_by(cells, self.engine, self.docket.terms, self.docket.at)
+        return check_again_by(cells, self.engine, self.docket.regimes, self.docket.at)
 
     # --- deny or refer ------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class _Hearing:
                 reasons += self._stated(closed)
             else:
                 raw = [(p, r) for p, standing in places for r in self._against(standing, closed.tried.profile)]
-                reasons.extend(self._merged(raw, [*closed.tried.cells, *(place for place, _ in places)]))
+                reasons.extend(self._merged(raw, list({**closed.tried.cells, **dict(places)})))
             for _, standing in places:
                 owed.update(dict.fromkeys(self._when_denied(standing)))
                 if standing.verdict not in (Verdict.DENY, Verdict.PERMIT):

@@ -129,11 +129,16 @@ class Docket:
 
     def regimes(self, cell: Cell) -> tuple[Entry, ...]:
         """Return the regimes that may govern a cell, terms included."""
-        entries = self.engine.candidates(cell.get)
-        if self.terms:
-            entries += self.terms
-        cannot = self.question.cannot
-        return tuple(entry.under(cannot) for entry in entries) if cannot else entries
+        entries: tuple[Entry, ...] | None = cell.entries
+        if entries is None:
+            entries = self.engine.candidates(cell.get)
+            if self.terms:
+                entries += self.terms
+            cannot = self.question.cannot
+            if cannot:
+                entries = tuple(entry.under(cannot) for entry in entries)
+            cell.entries = entries
+        return entries
 
     # --- one cell -----------------------------------------------------------------------------------------
 

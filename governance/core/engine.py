@@ -212,6 +212,13 @@ class Engine:
         places = self.vocabulary.taxonomies["place"]
         return [e for e in self.policies.no_regime if related(place, frozenset({e.place}), places) is Truth.TRUE]
 
+    @cached_property
+    def coverage_turns(self) -> bool:
+        """Whether on some day another law, or entry, begins or ceases to speak for a place."""
+        spans = [entry.regime.span for entry in self.entries if entry.binds]
+        spans += [entry.span for entry in self.policies.no_regime]
+        return any(span.turning_days() for span in spans)
+
     def next_covered(self, place: str, day: date) -> tuple[date, ...]:
         """Return the next day on which who speaks for a place may change (nothing if it never does)."""
         known = self._next_covered.get((place, day))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from governance.core.cell import Cell
 from governance.core.facts import Vocabulary
 from governance.core.formula import Node, in_force
+from governance.core.reads import Told
 from governance.core.regime import CompiledRegime, Ruled
 from governance.core.rules import Rule
 from governance.core.truth import Truth, negate
@@ -30,13 +31,13 @@ class Against:
     """What stands against a permit in one regime and cell.
 
     Attributes:
-        rules: rules with their own truth.
+        told: rules with their own truth.
         may_govern: whether the regime governs is open.
         may_leave: whether the data leave its territory is open, and matters.
         open: formulas that are unknown (of governing, of leaving the territory, and of rules).
     """
 
-    rules: tuple[tuple[Rule, Truth], ...]
+    told: Told
     may_govern: bool = False
     may_leave: bool = False
     open: tuple[Node, ...] = ()
@@ -109,7 +110,7 @@ class Opposing:
         formulas = self._formulas
         found = [(rule, Truth.TRUE) for rule, _ in (*formulas.prohibitions, *formulas.refused) if fails(rule)]
         if truths["pathway", str(kept)] is not Truth.FALSE:
-            return Against(rules=tuple(found))
+            return Against(told=Told(found))
         general = [rule for rule, _ in formulas.requirements if not rule.rests_on and fails(rule)]
         grounds = [rule for rule, _ in formulas.grounds if not kept or rule.despite_refusal is not None]
         mechanisms = [rule for rule, _ in formulas.mechanisms]
@@ -122,7 +123,7 @@ class Opposing:
                 (rule, Truth.FALSE) for rule in (*grounds, *ways)
                 if rule.id not in alive and truths["exists", rule.id] is not Truth.FALSE
             ]  # fmt: skip
-        return Against(rules=tuple(found))
+        return Against(told=Told(found))
 
     def _open(self, truths: dict[_Name, Truth], *, kept: bool) -> Against:
         """Name rules that are unknown or want a person."""
@@ -149,7 +150,7 @@ class Opposing:
             if kind in ("governs", "leaves", "value") and truths[kind, name] is Truth.UNKNOWN and name not in closed
         )  # fmt: skip
         return Against(
-            rules=rules,
+            told=Told(rules),
             may_govern=truths["governs", ""] in _MIDDLE,
             may_leave=truths["leaves", ""] is Truth.UNKNOWN and not through,
             open=tuple(unknown),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
+from typing import TypeAlias
 
 from governance.core.cell import key_of
 from governance.core.facts import Holder, Vocabulary
 from governance.core.formula import Leaf, Node, Paper, Said, leaves_of
 from governance.core.rules import Gate, Rule
 from governance.core.ruling import Reason
+from governance.core.truth import Truth
 
-__all__ = ["Reads", "of_subject"]
+__all__ = ["Reads", "Step", "Told", "of_subject"]
 
 _GATE_ORDER = {gate: number for number, gate in enumerate(Gate)}
 _REMEMBERED = 64
@@ -27,7 +29,8 @@ class Reads:
         consent: the patient's consent is read.
         personal: a fact of the subject, or consent, is read.
         plain: only facts are read, and `quote` takes them from a cell's quotations.
-        reasons: reasons already made for the rule, by what they say: the same ones recur, and are immutable.
+        reasons: reasons already made for the rule, by all that they say but facts, then by these: the same ones
+            recur, and are immutable.
         order: where a reason for the rule stands among others.
     """
 
@@ -48,7 +51,7 @@ class Reads:
         )
         self.plain = not self.needs and not self.consent
         self.quote: Callable[[Mapping[str, tuple[str, str]]], tuple[tuple[str, str], ...]] = _quoting(self.keys)
-        self.reasons: dict[tuple[object, ...], Reason] = {}
+        self.reasons: dict[tuple[object, ...], dict[tuple[tuple[str, str], ...], Reason]] = {}
         self._depends: dict[frozenset[str], bool] = {}
 
     def depends(self, personal: frozenset[str]) -> bool:
@@ -59,6 +62,26 @@ class Reads:
                 self._depends.clear()
             known = self._depends[personal] = self.personal or not personal.isdisjoint(self.keys)
         return known
+
+
+Step: TypeAlias = tuple[
+    tuple[str, int, str], Reads, dict[tuple[tuple[str, str], ...], Reason],
+    Callable[[tuple[tuple[str, str], ...]], Reason],
+]  # fmt: skip
+"""How one reason is made: where it stands, what it reads, those made before, and how to make another."""
+
+
+class Told:
+    """Rules with their truths as one regime's reasons name them, and what was prepared for writing them."""
+
+    __slots__ = ("_rules", "steps")
+
+    def __init__(self, rules: Iterable[tuple[Rule, Truth]]) -> None:
+        self._rules = tuple(rules)
+        self.steps: dict[tuple[frozenset[str], bool, str, bool], list[Step]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Rule, Truth]]:
+        return iter(self._rules)
 
 
 def _quoting(keys: tuple[str, ...]) -> Callable[[Mapping[str, tuple[str, str]]], tuple[tuple[str, str], ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -16,9 +17,9 @@ from governance.core.docket import Place, Verdict
 from governance.core.engine import Entry
 from governance.core.facts import Vocabulary
 from governance.core.formula import DAY, InForce, Node, Paper, undecided, value
-from governance.core.reads import Reads, of_subject
+from governance.core.reads import Reads, Step, Told, of_subject
 from governance.core.reliance import Reliance
-from governance.core.rules import Gate, Rule
+from governance.core.rules import Gate
 from governance.core.ruling import Reason, reason_of
 from governance.core.truth import Truth
 
@@ -35,7 +36,7 @@ Ordered: TypeAlias = tuple[tuple[str, int, str], Reason]
 _ON_FILE = {
     Truth.TRUE: "on file", Truth.UNKNOWN: "on file, but it is not known whether it fits", Truth.FALSE: "not on file",
 }  # fmt: skip
-_REMEMBERED = 256
+_REMEMBERED, _WAYS_REMEMBERED = 64, 16
 _place_of = itemgetter(0)
 _GATE_ORDER = {gate: number for number, gate in enumerate(Gate)}
 
@@ -65,11 +66,9 @@ class Narrator:
 
     def relied_on(self, entry: Entry, reliance: Reliance, cell: Cell, profile: str) -> list[Ordered]:
         """Return the rules that a permit rests on in a regime, and the alternatives that are true as well."""
-        rules = [(rule, Truth.TRUE) for rule in reliance.rules]
-        found = self._reasons(entry, rules, cell, profile, relied_on=True)
+        found = self._reasons(entry, reliance.told, cell, profile, relied_on=True)
         if reliance.also:
-            also = [(rule, Truth.TRUE) for rule in reliance.also]
-            found += self._reasons(entry, also, cell, profile, relied_on=False)
+            found += self._reasons(entry, reliance.told_also, cell, profile, relied_on=False)
         return found
 
     def against(self, entry: Entry, cell: Cell, profile: str, verdict: Verdict, *, kept: bool) -> list[Ordered]:
@@ -78,7 +77,7 @@ class Narrator:
         if worth is Truth.TRUE or (verdict is Verdict.DENY) is not (worth is Truth.FALSE):
             return []
         against = entry.against(cell, denied=worth is Truth.FALSE, kept=kept)
-        found = self._reasons(entry, against.rules, cell, profile, relied_on=False)
+        found = self._reasons(entry, against.told, cell, profile, relied_on=False)
         if entry.cannot and entry.whole.compiled.value(cell, kept=kept) > worth:
             found += [
                 ordered(engine_reason(f"cannot/{kind}", f"The caller cannot fulfil the duty {kind}.", Truth.FALSE,
@@ -101,26 +100,43 @@ class Narrator:
         ))  # fmt: skip
 
     def _reasons(
-        self, entry: Entry, rules: Iterable[tuple[Rule, Truth]], cell: Cell, profile: str, *, relied_on: bool
+        self, entry: Entry, rules: Told, cell: Cell, profile: str, *, relied_on: bool
     ) -> list[Ordered]:
         """Make reasons of one regime; a ruling may need dozens, so what is the same for all is looked up once."""
         hidden = self._governs_by_patient(entry, cell)
-        personal, quoted, reads_of = self._personal, cell.quoted, entry.reads
+        key = (self._personal, hidden, profile, relied_on)
+        steps = rules.steps.get(key)
+        if steps is None:
+            if len(rules.steps) >= _WAYS_REMEMBERED:
+                rules.steps.clear()
+            steps = rules.steps[key] = self._steps(entry, rules, *key)
+        quoted = cell.quoted
         found: list[Ordered] = []
-        for rule, outcome in rules:
-            reads = reads_of(rule)
+        for place, reads, known, make in steps:
             facts = reads.quote(quoted) if reads.plain else _facts(reads, cell)
-            depends = hidden or reads.depends(personal)
-            key = (facts, outcome, profile, depends, relied_on)
-            reason = reads.reasons.get(key)
+            reason = known.get(facts)
             if reason is None:
-                if len(reads.reasons) >= _REMEMBERED:
-                    reads.reasons.clear()
-                reason = reads.reasons[key] = reason_of(
-                    rule, reads.regime, outcome, facts, profile, subject_dependent=depends, relied_on=relied_on
-                )
-            found.append((reads.order, reason))
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                reason = known[facts] = make(facts)
+            found.append((place, reason))
         return found
+
+    @staticmethod
+    def _steps(
+        entry: Entry, rules: Told, personal: frozenset[str], hidden: bool, profile: str, relied_on: bool  # noqa: FBT001
+    ) -> list[Step]:
+        """Prepare what reasons for the same rules need again and again, in the order in which they stand."""
+        steps: list[Step] = []
+        for rule, outcome in rules:
+            reads = entry.reads(rule)
+            depends = hidden or reads.depends(personal)
+            known = reads.reasons.setdefault((outcome, profile, depends, relied_on), {})
+            make = partial(
+                reason_of, rule, reads.regime, outcome, profile=profile, subject_dependent=depends, relied_on=relied_on
+            )
+            steps.append((reads.order, reads, known, make))
+        return sorted(steps, key=_place_of)
 
     def _governs_by_patient(self, entry: Entry, cell: Cell) -> bool:
         """Say whether it takes the patient's facts to know that the regime governs here."""

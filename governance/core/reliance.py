@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from governance.core.cell import Cell
 from governance.core.facts import Vocabulary
 from governance.core.formula import Node
+from governance.core.reads import Told
 from governance.core.regime import CompiledRegime
 from governance.core.rules import DutyOwed, Gate, Rule
 from governance.core.truth import Truth
@@ -32,14 +33,14 @@ class Reliance:
         rules: rules relied on, with their duties.
         also: grounds, mechanisms or scope exits that are true as well.
         owed: duties with the id of the rule that brings them.
+        told: `rules` as reasons name them; `told_also` likewise those of `also`.
     """
 
     rules: tuple[Rule, ...]
     also: tuple[Rule, ...]
     owed: tuple[tuple[DutyOwed, str], ...]
-
-
-_NOTHING = Reliance(rules=(), also=(), owed=())
+    told: Told
+    told_also: Told
 
 
 class _Pattern:
@@ -99,7 +100,7 @@ class Relying:
 
     def _work_out(self, pattern: _Pattern, *, kept: bool) -> Reliance:
         if not pattern.has("governs"):
-            return _NOTHING
+            return _reliance([], [])
         rules = self.regime.rules
         exits = [r for r in rules.get(Gate.OUTSIDE_SCOPE, ()) if pattern.has("opens", r.id)]
         if exits:
@@ -168,4 +169,7 @@ class Relying:
 
 def _reliance(rules: list[Rule], also: list[Rule]) -> Reliance:
     owed = tuple((duty, rule.id) for rule in rules for duty in rule.duties)
-    return Reliance(rules=tuple(rules), also=tuple(also), owed=owed)
+    return Reliance(
+        rules=tuple(rules), also=tuple(also), owed=owed,
+        told=Told((rule, Truth.TRUE) for rule in rules), told_also=Told((rule, Truth.TRUE) for rule in also),
+    )  # fmt: skip

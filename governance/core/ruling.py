@@ -81,7 +81,7 @@ _NEW_REASON = Reason.__new__
 
 
 def reason_of(
-    rule: Rule, regime: str, outcome: Truth, facts: tuple[tuple[str, str], ...], profile: str, *,
+    rule: Rule, regime: str, outcome: Truth, facts: tuple[tuple[str, str], ...], *, profile: str,
     subject_dependent: bool, relied_on: bool,
 ) -> Reason:  # fmt: skip
     """Make a reason for all legs and parts; what its constructor makes, at a third of the time.

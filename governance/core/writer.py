@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias, assert_never
 
 from governance.core.cell import judge, key_of
-from governance.core.conditions import ConsentTest, EvidenceNeed
-from governance.core.facts import Value, Vocabulary
+from governance.core.conditions import ConsentTest, EvidenceNeed, FactTest, Operator
+from governance.core.facts import Taxonomy, Value, Vocabulary
 from governance.core.formula import (
     Argued,
     Atom,
@@ -66,20 +66,71 @@ _REMEMBERED = 4096
 _YES, _NO = "1", "0"
 
 
+class _Terms:
+    """Leaves that compare a fact with terms of one taxonomy, answered together for a single term.
+
+    Each is a bit: set in ``at`` under its terms, and in ``above`` under every term broader than one of them.
+    """
+
+    __slots__ = ("above", "at", "every", "negated", "taxonomy")
+
+    def __init__(self, taxonomy: Taxonomy | None, leaves: Sequence[tuple[int, frozenset[str], bool]]) -> None:
+        self.taxonomy = taxonomy
+        self.at: dict[str, int] = {}
+        self.above: dict[str, int] = {}
+        self.negated = sum(1 << bit for bit, _, negated in leaves if negated)
+        self.every = sum(1 << bit for bit, _, _ in leaves)
+        for bit, terms, _ in leaves:
+            for term in terms:
+                self.at[term] = self.at.get(term, 0) | 1 << bit
+                for broader in taxonomy.ancestors_of(term) if taxonomy else ():
+                    self.above[broader] = self.above.get(broader, 0) | 1 << bit
+
+    def reaching(self, value: str, level: Truth) -> int:
+        """Return the leaves whose answer (negated where they are) reaches a threshold."""
+        true = self.at.get(value, 0)
+        for broader in self.taxonomy.ancestors_of(value) if self.taxonomy else ():
+            true |= self.at.get(broader, 0)
+        unknown = self.above.get(value, 0) & ~true
+        if level is Truth.UNKNOWN:
+            return (true | unknown) & ~self.negated | ~true & self.negated
+        return true & ~self.negated | self.every & ~true & ~unknown & self.negated
+
+
 class _Answers(dict[Value | None, int]):
     """A fact's value to the answers of its leaves at one threshold, bit by bit; filled as values are seen."""
 
-    __slots__ = ("leaves", "level", "vocabulary")
+    __slots__ = ("_others", "_terms", "leaves", "level", "vocabulary")
 
     def __init__(self, leaves: Sequence[tuple[Atom, bool]], level: Truth, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.leaves = leaves
         self.level = level
         self.vocabulary = vocabulary
+        self._terms: list[_Terms] | None = None
+        self._others: list[tuple[int, Atom, bool]] = []
+
+    def _sort(self) -> list[_Terms]:
+        """Set the comparisons with terms apart from the other leaves."""
+        by_taxonomy: dict[str, list[tuple[int, frozenset[str], bool]]] = {}
+        for bit, (atom, negated) in enumerate(self.leaves):
+            if isinstance(atom, FactTest) and atom.operator in (Operator.IN, Operator.ONLY):
+                by_taxonomy.setdefault(atom.taxonomy or "", []).append((bit, atom.terms, negated))
+            else:
+                self._others.append((bit, atom, negated))
+        taxonomies = self.vocabulary.taxonomies
+        self._terms = [_Terms(taxonomies.get(name), leaves) for name, leaves in by_taxonomy.items()]
+        return self._terms
 
     def __missing__(self, value: Value | None) -> int:
         answers = 0
-        for bit, (atom, negated) in enumerate(self.leaves):
+        if isinstance(value, str):
+            for terms in self._sort() if self._terms is None else self._terms:
+                answers |= terms.reaching(value, self.level)
+            leaves = self._others
+        else:
+            leaves = [(bit, atom, negated) for bit, (atom, negated) in enumerate(self.leaves)]
+        for bit, atom, negated in leaves:
             given = judge(atom, value, self.vocabulary)
             if (negate(given) if negated else given) >= self.level:
                 answers |= 1 << bit

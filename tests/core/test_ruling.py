@@ -65,7 +65,7 @@ def test_a_reason_made_quickly_is_what_its_constructor_makes() -> None:
     one = rule(Gate.GROUND)
     slow = Reason(regime="law", gate=Gate.GROUND, rule=one.id, cite=one.cite, says=one.says, outcome=Truth.TRUE,
                   facts=(("a", "b"),), profile="p", subject_dependent=True, relied_on=True)  # fmt: skip
-    assert reason_of(one, "law", Truth.TRUE, (("a", "b"),), "p", subject_dependent=True, relied_on=True) == slow
+    assert reason_of(one, "law", Truth.TRUE, (("a", "b"),), profile="p", subject_dependent=True, relied_on=True) == slow
 
 
 def test_a_caller_without_the_data_gets_one_answer_for_all_that_depends_on_the_patient() -> None:

@@ -14,7 +14,7 @@ from governance.deidentify.methods import Apply, Json, keep_code, keep_flag
 from governance.deidentify.nodes import Node, walk
 
 if TYPE_CHECKING:
-    from governance.deidentify.subject import Subject
+    from governance.deidentify.subject import Coding, Subject
 
 __all__ = [
     "apply_address", "apply_coding", "apply_concept", "apply_extensions", "apply_node", "apply_reference",
@@ -48,12 +48,12 @@ def apply_coding(value: Json, subject: Subject) -> Json:
     if type(value) is not dict:
         return None
     system, code, display = value.get("system"), value.get("code"), value.get("display")
-    key = (system, code, display) if type(display) is str or display is None else None
-    if key is None or type(system) is not str or type(code) is not str:
+    if type(system) is not str or type(code) is not str or not (display is None or type(display) is str):
         return None
+    key = (system, code, display)
     done = subject.concepts.get(key, subject)
     if done is subject:
-        done = subject.concepts[key] = _coding(system, code, display, subject)
+        done = subject.concepts[key] = _coding(key, subject)
     if len(value) > 3 and isinstance(done, dict):
         version = keep_code(value.get("version"), subject)
         chosen = keep_flag(value.get("userSelected"), subject)
@@ -62,13 +62,12 @@ def apply_coding(value: Json, subject: Subject) -> Json:
     return done
 
 
-def _coding(system: str, code: str, display: Json, subject: Subject) -> Json:
-    if not subject.is_public(system) or keep_code(code, subject) is None:
+def _coding(coding: Coding, subject: Subject) -> Json:
+    stays, printed = subject.keeps(coding)
+    if not stays:
         return None
-    out = {"system": system, "code": code}
-    if type(display) is str and (display in subject.safe_labels or subject.is_safe_label(display)):
-        out["display"] = display
-    return out
+    system, code, display = coding
+    return {"system": system, "code": code, "display": display} if printed else {"system": system, "code": code}
 
 
 def apply_concept(value: Json, subject: Subject) -> Json:

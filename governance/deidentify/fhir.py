@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from itertools import compress
+from typing import NamedTuple
 
 from governance.deidentify.harvest import collect
 from governance.deidentify.known import Kind, Known, Value
@@ -89,8 +91,7 @@ class Transformed:
     last_hidden_year: int = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A resource of the input with its names there and its new id."""
 
     resource: dict[str, Json]
@@ -112,16 +113,17 @@ def resources_of(bundle: Mapping[str, Json], *, ordinal: int = 1) -> list[tuple[
         raise InputError("the entries of a Bundle are a list", where=f"{ordinal}/Bundle/entry")
     out: list[tuple[dict[str, Json], str | None]] = []
     for n, entry in enumerate(entries):
-        where = f"{ordinal}/Bundle/entry[{n}]"
         if not isinstance(entry, dict):
-            raise InputError("an entry is an object", where=where)
+            raise InputError("an entry is an object", where=f"{ordinal}/Bundle/entry[{n}]")
         resource, url = entry.get("resource"), entry.get("fullUrl")
         if resource is None:
             continue  # the answer to a deletion carries no resource
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-            raise InputError("a resource is an object with a resourceType", where=f"{where}.resource")
-        if not isinstance(url, str | None) or not isinstance(resource.get("id"), str | None):
-            raise InputError("fullUrl and id are text", where=where)
+            where = f"{ordinal}/Bundle/entry[{n}].resource"
+            raise InputError("a resource is an object with a resourceType", where=where)
+        own = resource.get("id")
+        if not (url is None or isinstance(url, str)) or not (own is None or isinstance(own, str)):
+            raise InputError("fullUrl and id are text", where=f"{ordinal}/Bundle/entry[{n}]")
         out.append((resource, url))
     return out
 
@@ -175,10 +177,10 @@ def transform_bundle(
     if sum(resource["resourceType"] == "Patient" for resource in resources) > 1:
         raise InputError("a record holds one patient", where=f"{ordinal}/Bundle/entry", hint="split it by patient")
     known = known_values(plan, resources)
-    going = found if goes is None else [pair for pair in found if goes(pair[0])]
-    entries, left_out = _admit(plan, going)
-    for resource, _ in found:
-        if goes is not None and not goes(resource):
+    may_go = [True] * len(found) if goes is None else [goes(resource) for resource in resources]
+    entries, left_out = _admit(plan, list(compress(found, may_go)))
+    for resource, may in zip(resources, may_go, strict=True):
+        if not may:
             held = (_type_name(str(resource["resourceType"])), LeftOut.WITHHELD)
             left_out[held] = left_out.get(held, 0) + 1
     refused: set[int] = set()
@@ -273,8 +275,9 @@ def _type_name(kind: str) -> str:
 
 def _names(resource: Mapping[str, Json], url: str | None) -> tuple[str, ...]:
     own = resource.get("id")
-    names = (url, f"{resource['resourceType']}/{own}" if own else None)
-    return tuple(name for name in names if name)
+    if own and url:
+        return url, f"{resource['resourceType']}/{own}"
+    return (f"{resource['resourceType']}/{own}",) if own else (url,) if url else ()
 
 
 def _belongs(plan: Plan, resource: Mapping[str, Json], kind: str, patient: tuple[str, ...]) -> bool:
@@ -306,6 +309,7 @@ def _subject(
         keys=keys,
         known=known,
         states=plan.states,
+        codings=plan.codings,
         at=at,
         birth_year=_year(patient.get("birthDate")),
         death_year=_year(patient.get("deceasedDateTime")),

@@ -82,10 +82,10 @@ def _by_tree(
     institution: bool,  # noqa: FBT001 - inner
     out: list[Value],
 ) -> None:
-    for key, item in value.items():
-        if key not in tree:
-            continue
-        deeper = tree[key]
+    for key in filter(tree.__contains__, value):
+        item, deeper = value[key], tree[key]
+        if deeper is _ACTOR and type(item) is dict and len(item) < 2:
+            continue  # most are bare references
         for one in item if type(item) is list else (item,):
             if deeper is _ACTOR:
                 if type(one) is dict and len(one) > 1:  # a bare reference names nobody
@@ -99,11 +99,16 @@ def _by_tree(
                 _by_tree(one, deeper, harvest, institution, out)
 
 
-_NAME_KEYS = frozenset({"family", "given"})
-_PLACE_KEYS = frozenset({"city", "district"})
-_ADDRESS_KEYS = frozenset({"line", "postalCode"})
-_NUMBER_KEYS = frozenset({"serialNumber", "lotNumber", "distinctIdentifier", "deviceIdentifier", "carrierHRF",
-                          "subscriberId", "preAuthRef", "dependent"})  # fmt: skip
+_KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(("family", "given"), Kind.NAME),
+    **dict.fromkeys(("city", "district"), Kind.PLACE),
+    **dict.fromkeys(("line", "postalCode"), Kind.ADDRESS),
+    **dict.fromkeys(("serialNumber", "lotNumber", "distinctIdentifier", "deviceIdentifier", "carrierHRF",
+                     "subscriberId", "preAuthRef", "dependent"), Kind.NUMBER),
+}  # fmt: skip
+"""Element names that say by themselves what stands there."""
+_DOUBTFUL = frozenset({"value", "text", "display", "authorString", "name", "valueString", "valueMarkdown"})
+"""Element names that say it together with what stands beside them; see `_kind_in`."""
 
 
 def _by_shape(value: Json, harvest: Harvest, key: str, depth: int, out: list[Value]) -> None:
@@ -116,19 +121,9 @@ def _by_shape(value: Json, harvest: Harvest, key: str, depth: int, out: list[Val
         for item in value:
             _by_shape(item, harvest, key, depth + 1, out)
     elif type(value) is str:
-        kind = _kind(key)
+        kind = _KINDS.get(key)
         if kind is not None:
             out.append(Value(kind=kind, text=value))
-
-
-def _kind(key: str) -> Kind | None:
-    if key in _NAME_KEYS:
-        return Kind.NAME
-    if key in _PLACE_KEYS:
-        return Kind.PLACE
-    if key in _ADDRESS_KEYS:
-        return Kind.ADDRESS
-    return Kind.NUMBER if key in _NUMBER_KEYS else None
 
 
 def _object(value: dict[str, Json], harvest: Harvest, key: str, depth: int, out: list[Value]) -> None:
@@ -136,7 +131,7 @@ def _object(value: dict[str, Json], harvest: Harvest, key: str, depth: int, out:
     named = type(url) is str and any(part in url for part in harvest.name_extensions)
     for name, item in value.items():
         if type(item) is str:
-            kind = _kind_in(value, name, key, named=named) or _kind(name)
+            kind = _kind_in(value, name, key, named=named) if name in _DOUBTFUL else _KINDS.get(name)
             if kind is not None:
                 out.append(Value(kind=kind, text=item))
         elif type(item) is dict or type(item) is list:

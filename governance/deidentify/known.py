@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from governance.deidentify.words import Words, fold, spellings
 
-__all__ = ["Kind", "Known", "Span", "Token", "Value", "tokens_of", "words_of"]
+__all__ = ["Kind", "Known", "Span", "Token", "Value", "squeezed", "tokens_of", "words_of"]
 
 
 class Kind(StrEnum):
@@ -81,8 +81,10 @@ def tokens_of(folded: str) -> list[Token]:
     return [Token(match.start(), match.end(), match.group()) for match in _TOKEN.finditer(folded)]
 
 
-def _squeeze(text: str) -> str:
-    return _SEPARATORS.sub("", fold(text))
+def squeezed(text: str) -> str:
+    """Return the letters and digits of a text, folded."""
+    folded = fold(text)
+    return folded if folded.isalnum() else _SEPARATORS.sub("", folded)
 
 
 def words_of(text: str) -> tuple[frozenset[str], int]:
@@ -92,7 +94,7 @@ def words_of(text: str) -> tuple[frozenset[str], int]:
 
 @lru_cache(maxsize=20_000)
 def _words_of(text: str) -> tuple[frozenset[str], int]:
-    words = frozenset(token.word for token in tokens_of(fold(text)))
+    words = frozenset(_TOKEN.findall(fold(text)))
     return words | {word[:-1] for word in words if word.endswith("s")}, sum(map(str.isdigit, text))
 
 
@@ -124,28 +126,29 @@ class Known:
 
     def _learn(self, value: Value) -> None:
         if value.kind in (Kind.NUMBER, Kind.CONTACT):
-            squeezed = _squeeze(value.text)
-            if len(squeezed) >= _NUMBER:
-                self._numbers[squeezed] = value.kind
-                self._exact.add(squeezed)
-                self._lettered |= not _DIGIT.search(squeezed)
-                if value.kind is Kind.CONTACT and squeezed.isdigit() and len(squeezed) > 8:
-                    self._numbers[squeezed[-8:]] = value.kind  # without or with another country or trunk prefix
+            number = squeezed(value.text)
+            if len(number) >= _NUMBER:
+                self._numbers[number] = value.kind
+                self._exact.add(number)
+                self._lettered |= not _DIGIT.search(number)
+                if value.kind is Kind.CONTACT and number.isdigit() and len(number) > 8:
+                    self._numbers[number[-8:]] = value.kind  # without or with another country or trunk prefix
             return
         if len(value.text.strip()) >= _MEANINGFUL:
             self._exact.add(value.text.strip())
         for spelling in spellings(value.text):
-            words = tuple(token.word for token in tokens_of(spelling))
+            words = tuple(_TOKEN.findall(spelling))
             if value.kind is Kind.NAME:
                 self._learn_name(words)
             else:
                 self._learn_phrase(words, value.kind)
 
     def _learn_name(self, words: tuple[str, ...]) -> None:
+        lists = self._words
         for word in words:
-            if word.isdigit() or word in self._words.particles | self._words.conjunctions or word in self._words.titles:
+            if word.isdigit() or word in lists.particles or word in lists.conjunctions or word in lists.titles:
                 continue
-            weak = (len(word) < _MEANINGFUL and word.isascii()) or word in self._words.common
+            weak = (len(word) < _MEANINGFUL and word.isascii()) or word in lists.common
             (self._weak if weak else self._strong)[word] = Kind.NAME
 
     def _learn_phrase(self, words: tuple[str, ...], kind: Kind) -> None:
@@ -163,9 +166,16 @@ class Known:
             elif not all(word in self._words.particles or word in self._words.common for word in phrase):
                 self._phrases.setdefault(phrase[0], []).append((phrase, kind))
 
-    def is_value(self, text: str) -> bool:
-        """Say whether a whole code is a value of the record."""
-        return text in self._exact or text in self.ids or (len(text) >= _NUMBER and _squeeze(text) in self._numbers)
+    def is_value(self, text: str, bare: str | None = None) -> bool:
+        """Say whether a whole code is a value of the record.
+
+        Args:
+            text: the code.
+            bare: its letters and digits as `squeezed` gives them, where they are at hand.
+        """
+        if text in self._exact or text in self.ids:
+            return True
+        return len(text) >= _NUMBER and (squeezed(text) if bare is None else bare) in self._numbers
 
     def appears_in(self, label: str) -> bool:
         """Say whether the printed form of a code names the record's person.
@@ -173,9 +183,11 @@ class Known:
         A single name is not enough where it opens no doubt: see `find` with ``strict``.
         """
         words, digits = words_of(label)
-        if self._first.isdisjoint(words) and digits < _NUMBER and not self._lettered:
-            return False
-        return bool(self.find(label, strict=True))
+        return self.may_appear_among(words, digits) and bool(self.find(label, strict=True))
+
+    def may_appear_among(self, words: frozenset[str], digits: int) -> bool:
+        """Say whether a text of these words and so many digits, as `words_of` gives them, must be searched."""
+        return digits >= _NUMBER or self._lettered or not self._first.isdisjoint(words)
 
     def find(self, text: str, *, strict: bool = False) -> list[Span]:
         """Find the record's values in a text.
@@ -291,17 +303,17 @@ class Known:
     def _in_numbers(self, folded: str) -> list[Span]:
         """Find numbers in any spacing: compare without what is neither letter nor digit."""
         places = [n for n, character in enumerate(folded) if character.isalnum()]
-        squeezed = "".join(folded[n] for n in places)
+        run = "".join(folded[n] for n in places)
         spans: list[Span] = []
         for number, kind in self._numbers.items():
-            at = squeezed.find(number)
+            at = run.find(number)
             while at >= 0:
                 start, end = places[at], places[at + len(number) - 1] + 1
                 if kind is Kind.CONTACT:  # with any country or trunk prefix before it
                     start -= len(_PREFIX.search(folded[:start])[0])  # type: ignore[index] # it always matches
                 if kind is Kind.CONTACT or self._stands_alone(folded, start, end, number):
                     spans.append(Span(start, end, kind))
-                at = squeezed.find(number, at + 1)
+                at = run.find(number, at + 1)
         return spans
 
     @staticmethod

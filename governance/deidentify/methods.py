@@ -122,9 +122,9 @@ def shift(value: Json, subject: Subject) -> Json:
     if moved == "":
         day, rest = value[:10], value[10:]
         if len(day) == 10 and _REST.fullmatch(rest):
-            if day not in subject.days:
-                subject.days[day] = shift_date(day, subject.keys.shift_days)
-            new = subject.days[day]
+            new = subject.days.get(day, "")
+            if new == "":
+                new = subject.days[day] = shift_date(day, subject.keys.shift_days)
             moved = new + rest if new else None
         else:
             moved = shift_date(value, subject.keys.shift_days)

@@ -10,7 +10,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from governance.deidentify import methods, texts
@@ -26,6 +26,7 @@ from governance.deidentify.harvest import Harvest, compile_harvest
 from governance.deidentify.methods import Apply
 from governance.deidentify.nodes import Node, Slot
 from governance.deidentify.profile import ExtensionRule, Method, Profile, Rule, TypeRules
+from governance.deidentify.subject import Coding, CodingFacts
 from governance.deidentify.words import Words
 
 __all__ = ["Plan", "compile_plan"]
@@ -43,6 +44,7 @@ class Plan:
         slots: what a slot number of a subject's counts means.
         harvest: where identifying values stand, per resource type.
         states: states by name and by code, folded, to their code.
+        codings: what was worked out for the public codings met so far; bounded.
     """
 
     profile: Profile
@@ -51,6 +53,7 @@ class Plan:
     slots: tuple[Slot, ...]
     harvest: Harvest
     states: dict[str, str]
+    codings: dict[Coding, CodingFacts] = field(default_factory=dict, repr=False, compare=False)
 
 
 class _Compiler:

@@ -8,20 +8,50 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
-from governance.deidentify.known import Known
+from governance.deidentify.known import Known, squeezed, words_of
 from governance.deidentify.methods import Json
 from governance.deidentify.nodes import Program
 from governance.deidentify.profile import Codes, Profile
 from governance.deidentify.pseudonyms import SubjectKeys
 
-__all__ = ["Subject", "TextScrubber"]
+__all__ = ["Coding", "CodingFacts", "Subject", "TextScrubber"]
 
 TextScrubber = Callable[[str], str]
 """Takes the identifying words out of a text."""
 
 _LONGEST_CODE = 256
 _CODE = re.compile(r"[^\s@]+(?: [^\s@]+)*")
+
+
+@lru_cache(maxsize=20_000)
+def _squeezed_code(text: str) -> str | None:
+    """Return the letters and digits of what has the shape of a code; codes repeat from record to record."""
+    return squeezed(text) if _CODE.fullmatch(text) else None
+
+
+class CodingFacts(NamedTuple):
+    """What is true of a coding whoever's record it stands in.
+
+    Attributes:
+        bare: the letters and digits of its code; None if it is no code of a public system.
+        words: the words of its printed form.
+        digits: how many digits its printed form has.
+    """
+
+    bare: str | None
+    words: frozenset[str]
+    digits: int
+
+
+Coding: TypeAlias = tuple[str, str, str | None]
+"""System, code, printed form."""
+
+_MOST_CODINGS = 20_000
+_LABEL = 160
+"""Longer printed forms are not remembered from record to record: they may be notes."""
 
 
 class Subject:
@@ -40,7 +70,7 @@ class Subject:
     """
 
     __slots__ = (
-        "_last", "_ordinals", "_public", "address_country", "codes", "concepts", "dates", "days", "done",
+        "_codings", "_last", "_ordinals", "_public", "address_country", "codes", "concepts", "dates", "days", "done",
         "highest_age", "is_over_age", "keys", "known", "last_hidden_year", "local", "media_type",
         "references", "removed", "safe_codes", "safe_labels", "scrub", "states", "text_scrubbed", "used",
     )  # fmt: skip
@@ -52,6 +82,7 @@ class Subject:
         keys: SubjectKeys,
         known: Known,
         states: dict[str, str],
+        codings: dict[Coding, CodingFacts],
         at: date,
         birth_year: int | None,
         death_year: int | None,
@@ -75,6 +106,7 @@ class Subject:
         self.removed: dict[int, int] = {}
         self.days: dict[str, str | None] = {}
         self.text_scrubbed = 0
+        self._codings = codings
         self._ordinals: dict[tuple[str, str], int] = {}
         self._last: dict[str, int] = {}
         self._public = profile.base.public_systems
@@ -104,9 +136,33 @@ class Subject:
         """Say whether a code system is one that anybody can look up."""
         return system.startswith(self._public)
 
+    def keeps(self, coding: Coding) -> tuple[bool, bool]:
+        """Say whether a coding stays, and whether its printed form does.
+
+        What is true of it in every record is worked out once for all subjects of a plan.
+        """
+        facts = self._codings.get(coding) or self._facts(coding)
+        _, code, display = coding
+        if facts.bare is None or self.known.is_value(code, facts.bare):
+            return False, False
+        if display is None or len(display) > 4 * _LONGEST_CODE:
+            return True, False
+        searched = self.known.may_appear_among(facts.words, facts.digits)
+        return True, not (searched and self.known.appears_in(display))
+
+    def _facts(self, coding: Coding) -> CodingFacts:
+        system, code, display = coding
+        if not self.is_public(system) or len(code) > _LONGEST_CODE:
+            return CodingFacts(None, frozenset(), 0)
+        facts = CodingFacts(_squeezed_code(code), *words_of(display or ""))
+        if len(display or "") < _LABEL and len(self._codings) < _MOST_CODINGS:
+            self._codings[coding] = facts
+        return facts
+
     def is_safe_code(self, text: str) -> bool:
         """Say whether a code is no value of the subject's own, and remember it."""
-        if len(text) > _LONGEST_CODE or not _CODE.fullmatch(text) or self.known.is_value(text):
+        bare = _squeezed_code(text) if len(text) <= _LONGEST_CODE else None
+        if bare is None or self.known.is_value(text, bare):
             return False
         self.safe_codes.add(text)
         return True

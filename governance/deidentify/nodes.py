@@ -40,12 +40,14 @@ class Program:
         removed: slots of elements that a rule removes.
         unruled: paths of elements that no rule names.
         refused: there is a modifier that no rule knows.
+        whole: where something stays of every element, nothing that FHIR requires is missing.
     """
 
     steps: tuple[tuple[str, int, Apply], ...]
     removed: tuple[int, ...]
     unruled: tuple[str, ...]
     refused: bool
+    whole: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def walk(node: Node, value: dict[str, Json], subject: Subject) -> dict[str, Json
             subject.removed[slot] = subject.removed.get(slot, 0) + 1
         else:
             out[name] = changed
-    if out and (node.required or node.one_of):
+    if out and not (program.whole and len(out) == len(program.steps)):
         fill(node, out)
     return out
 
@@ -125,7 +127,13 @@ def _program(node: Node, names: tuple[str, ...]) -> Program:
             removed.append(entry[0])
         else:
             steps.append((name, entry[0], entry[1]))
-    program = Program(steps=tuple(steps), removed=tuple(removed), unruled=tuple(unruled), refused=refused)
+    looked_at = {name for name, _, _ in steps}
+    whole = all(name in looked_at for name, _, _ in node.required) and not any(
+        looked_at.isdisjoint(group) for group, _ in node.one_of
+    )
+    program = Program(
+        steps=tuple(steps), removed=tuple(removed), unruled=tuple(unruled), refused=refused, whole=whole
+    )
     if len(node.programs) < _MOST_PROGRAMS:
         node.programs[names] = program
     return program

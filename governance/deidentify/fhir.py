@@ -181,7 +181,7 @@ def transform_bundle(
     entries, left_out = _admit(plan, list(compress(found, may_go)))
     for resource, may in zip(resources, may_go, strict=True):
         if not may:
-            held = (_type_name(str(resource["resourceType"])), LeftOut.WITHHELD)
+            held = (_type_name(plan, str(resource["resourceType"])), LeftOut.WITHHELD)
             left_out[held] = left_out.get(held, 0) + 1
     refused: set[int] = set()
     while True:
@@ -252,7 +252,7 @@ def _admit(
         elif not _belongs(plan, resource, kind, patient):
             reason = LeftOut.OTHER_SUBJECT
         if reason is not None:
-            key = (kind if kind in plan.nodes or reason is LeftOut.OTHER_SUBJECT else _type_name(kind), reason)
+            key = (_type_name(plan, kind), reason)
             left_out[key] = left_out.get(key, 0) + 1
             continue
         source = str(resource.get("id") or url or f"position {n}")
@@ -268,9 +268,9 @@ def _admit(
     return entries, left_out
 
 
-def _type_name(kind: str) -> str:
-    """Return an unknown resource type's name if it has the shape of one: it goes into the manifest."""
-    return kind if kind.isascii() and kind.isalpha() and len(kind) <= 40 else "?"
+def _type_name(plan: Plan, kind: str) -> str:
+    """Return a resource type's name if FHIR defines it: it goes into the manifest, and anything could stand there."""
+    return kind if kind in plan.profile.base.resource_types else "?"
 
 
 def _names(resource: Mapping[str, Json], url: str | None) -> tuple[str, ...]:

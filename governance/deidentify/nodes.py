@@ -59,12 +59,14 @@ class Node:
         required: (name, is an object, repeats) of elements FHIR requires.
         one_of: groups of which FHIR requires one, with whether the first is an object.
         parts: backbone elements, to fill required ones.
+        names: every element name that the base rules know; others go into no manifest.
         absent: extension URL and code that stand for a removed value.
         programs: what was worked out for the element names met so far; never more than `_MOST_PROGRAMS`.
     """
 
     path: str
     absent: tuple[str, str]
+    names: frozenset[str] = frozenset()
     elements: dict[str, tuple[int, Apply | None]] = field(default_factory=dict)
     required: tuple[tuple[str, bool, bool], ...] = ()
     one_of: tuple[tuple[tuple[str, ...], bool], ...] = ()
@@ -122,7 +124,7 @@ def _program(node: Node, names: tuple[str, ...]) -> Program:
         entry = node.elements.get(name)
         if entry is None:
             if not (top and name in _HANDLED):
-                unruled.append(f"{node.path}.{name}" if name.isidentifier() and len(name) < 64 else f"{node.path}.?")
+                unruled.append(f"{node.path}.{name}" if name in node.names else f"{node.path}.?")
         elif entry[1] is None:
             removed.append(entry[0])
         else:

@@ -9,7 +9,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -25,7 +25,7 @@ from governance.deidentify.composites import (
 from governance.deidentify.harvest import Harvest, compile_harvest
 from governance.deidentify.methods import Apply
 from governance.deidentify.nodes import Node, Slot
-from governance.deidentify.profile import ExtensionRule, Method, Profile, Rule, TypeRules
+from governance.deidentify.profile import BaseRules, ExtensionRule, Method, Profile, Rule, TypeRules
 from governance.deidentify.subject import Coding, CodingFacts
 from governance.deidentify.words import Words
 
@@ -61,6 +61,7 @@ class _Compiler:
         self.profile = profile
         self.base = profile.base
         self.slots: list[Slot] = []
+        self.names = frozenset(_element_names(profile.base))
         self.extensions = {url: self._extension(rule) for url, rule in profile.extensions.items()}
 
     def resource(self, name: str) -> Node:
@@ -71,7 +72,7 @@ class _Compiler:
         return node
 
     def _node(self, rules: TypeRules, path: str) -> Node:
-        node = Node(path=path, absent=(self.base.absent_url, self.base.absent_code))
+        node = Node(path=path, absent=(self.base.absent_url, self.base.absent_code), names=self.names)
         for name, kind in rules.elements.items():
             node.elements[name] = self._element(kind, f"{path}.{name}")
         for name, part in rules.parts.items():
@@ -172,6 +173,23 @@ _SCRUB: Mapping[str, Apply] = {
     "attachment": texts.scrub_attachment,
     "base64": texts.scrub_base64,
 }
+
+
+def _element_names(base: BaseRules) -> Iterator[str]:
+    """Yield every element name that the base rules know, and its companion for primitive extensions."""
+    waiting = [base.every_resource, *base.types.values(), *base.resources.values()]
+    while waiting:
+        rules = waiting.pop()
+        for name in (*rules.elements, *rules.parts, *rules.recurses, *_EVERYWHERE):
+            yield name
+            yield f"_{name}"
+        waiting.extend(rules.parts.values())
+    for name in base.unruled_elements:
+        yield name
+        yield f"_{name}"
+
+
+_EVERYWHERE = ("id", "extension", "modifierExtension", "meta", "implicitRules", "language", "text", "contained")
 
 
 def compile_plan(profile: Profile, words: Words) -> Plan:

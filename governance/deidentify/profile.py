@@ -119,6 +119,8 @@ class BaseRules:
     whole: Mapping[str, str]
     every_resource: TypeRules
     resources: Mapping[str, TypeRules]
+    resource_types: frozenset[str]
+    unruled_elements: frozenset[str]
     compartment: Mapping[str, str]
     actors: frozenset[str]
     public_systems: tuple[str, ...]
@@ -300,6 +302,8 @@ def _base(reader: _Reader) -> BaseRules:
         whole=whole,
         every_resource=_type_rules(reader, reader.at("every_resource"), known, ("every_resource",)),
         resources=section("resources"),
+        resource_types=frozenset(reader.words("resource_types")),
+        unruled_elements=frozenset(reader.words("unruled_elements")),
         compartment={
             resource: element
             for element in reader.mapping("compartment")

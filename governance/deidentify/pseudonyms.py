@@ -12,8 +12,8 @@ Example:
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -26,7 +26,6 @@ SHIFT_FIELD = "date-shift"
 _ID_FIELD = "resource-id"
 _LABEL = "safe-conduct/de-identification"
 _MOST_DAYS = 365
-_BLOCK = 64
 """Block of SHA-256 in bytes."""
 
 
@@ -52,29 +51,6 @@ def context(*, recipient: str, purpose: str, name: str, version: int) -> bytes:
     return b"".join(len(data).to_bytes(4, "big") + data for data in (part.encode() for part in parts))
 
 
-class _Mac:
-    """HMAC-SHA256 under one key (RFC 2104), with the key's two blocks hashed once for all values.
-
-    A record takes thousands of codes under few keys, and OpenSSL's own HMAC sets the key up for each.
-    """
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        if len(key) > _BLOCK:
-            raise ValueError("a key has at most one block")
-        block = key.ljust(_BLOCK, b"\0")
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def hexdigest(self, value: bytes) -> str:
-        """Return the HMAC of a value: 64 hexadecimal digits."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(value)
-        outer.update(inner.digest())
-        return outer.hexdigest()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectKeys:
     """What one subject is called, and how far its dates move, towards one recipient.
@@ -89,7 +65,7 @@ class SubjectKeys:
     _recipient: str = field(repr=False)
     _purpose: str = field(repr=False)
     _version: int = field(repr=False)
-    _macs: dict[str, _Mac] = field(repr=False, default_factory=dict, compare=False)
+    _macs: dict[str, hmac.HMAC] = field(repr=False, default_factory=dict, compare=False)
 
     @classmethod
     def derive(
@@ -128,8 +104,9 @@ class SubjectKeys:
             name: the field; the same value in another field has another pseudonym.
             value: what is replaced.
         """
-        mac = self._macs.get(name) or self._mac(name)
-        return mac.hexdigest(value.encode("utf-8", "surrogatepass"))[:32]
+        mac = (self._macs.get(name) or self._mac(name)).copy()
+        mac.update(value.encode("utf-8", "surrogatepass"))
+        return mac.hexdigest()[:32]
 
     def resource_id(self, resource_type: str, resource_id: str) -> str:
         """Return the new id of a resource: 128 bits in the shape of a UUID.
@@ -139,7 +116,7 @@ class SubjectKeys:
         code = self.pseudonym(_ID_FIELD, f"{resource_type}/{resource_id}")
         return f"{code[:8]}-{code[8:12]}-{code[12:16]}-{code[16:20]}-{code[20:]}"
 
-    def _mac(self, name: str) -> _Mac:
+    def _mac(self, name: str) -> hmac.HMAC:
         info = context(recipient=self._recipient, purpose=self._purpose, name=name, version=self._version)
-        mac = self._macs[name] = _Mac(hkdf_sha256(self._recipient_key, self._surrogate, info))
+        mac = self._macs[name] = hmac.new(hkdf_sha256(self._recipient_key, self._surrogate, info), digestmod="sha256")
         return mac

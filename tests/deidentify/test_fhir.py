@@ -10,6 +10,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from governance.deidentify.fhir import LeftOut, Linking, transform_bundle
+from governance.deidentify.manifest import Manifest
 from governance.errors import InputError
 from tests.deidentify.conftest import keys_of
 
@@ -137,4 +138,14 @@ def test_more_shapes_than_are_remembered_change_nothing(pseudonymised):
     made = change(pseudonymised, PATIENT, *strange)
     assert len(resources(made)) == 601
     assert len(pseudonymised.nodes["Observation"].programs) <= 512
-    assert made.counts.unruled["Observation.x599"] == 1
+    assert made.counts.unruled["Observation.?"] == 600
+
+
+def test_names_that_fhir_does_not_define_reach_no_manifest(pseudonymised):
+    made = change(pseudonymised, PATIENT, observation(Zyxcanaria="x", status="final"), {"resourceType": "Zyxcanaria", "id": "z"},
+                  {"resourceType": "Library", "id": "l"})
+    said = str(Manifest.of(pseudonymised, [made]).as_json())
+    assert "Zyxcanaria" not in said
+    assert "Observation.?" in said
+    assert "'?'" in said
+    assert "Library" in said

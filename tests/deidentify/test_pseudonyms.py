@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +79,12 @@ def test_short_keys_are_refused_and_nothing_secret_is_printed():
         derive(surrogate=b"short")
     assert KEY.hex() not in repr(derive())
     assert repr(KEY) not in repr(derive())
+
+
+def test_a_pseudonym_is_an_hmac_under_the_derived_key_of_its_field():
+    keys = derive()
+    key = hkdf_sha256(KEY, SURROGATE, context(recipient="r", purpose="p", name="identifier", version=1))
+    expected = hmac.digest(key, b"4711", "sha256")[:16].hex()
+    made = SubjectKeys.derive(KEY, SURROGATE, recipient="r", purpose="p", version=1).pseudonym("identifier", "4711")
+    assert expected == made
+    assert keys.pseudonym("identifier", "4711") == keys.pseudonym("identifier", "4711")

@@ -82,13 +82,14 @@ class OutputCheck:
             IntegrityError: something identifying is left, or a claimed standard does not hold.
         """
         every = frozenset(self._pieces(data))
-        names, pieces = every & self._keys, every - self._keys
+        codes = {piece: code for piece in every if len(piece) > 31 and (code := _NEW_CODE.fullmatch(piece))}
+        names, pieces = every & self._keys, every - self._keys - codes.keys()
         printed = tuple(
             piece
             for piece in pieces
             if piece not in self._plain and not piece.startswith(self._addresses)
         )
-        findings = [*self._leftovers(pieces, transformed.known)]
+        findings = [*self._leftovers(pieces, transformed.known), *self._kept_codes(codes, transformed.known)]
         output = Output(
             profile=self._plan.profile,
             data=data,
@@ -133,16 +134,17 @@ class OutputCheck:
         for piece in pieces:
             if _MOMENT.fullmatch(piece):
                 continue
-            code = _NEW_CODE.fullmatch(piece) if len(piece) > 31 else None
-            if code is not None:
-                whole = code[1] or code[2]
-                if known.is_value(whole) or whole.replace("-", "") in self._numbers:
-                    yield Finding(standard="", says="an identifying value of a record is left", piece=piece)
-                continue
             if known.appears_in(piece) or known.is_value(piece):
                 yield Finding(standard="", says="an identifying value of the record is left", piece=piece)
             elif self._names_another(piece):
                 yield Finding(standard="", says="an identifying value of another record is left", piece=piece)
+
+    def _kept_codes(self, codes: Mapping[str, re.Match[str]], known: Known) -> Iterator[Finding]:
+        """Find codes in the shape of ours that are somebody's own."""
+        for piece, code in codes.items():
+            whole = code[1] or code[2]
+            if known.is_value(whole) or whole.replace("-", "") in self._numbers:
+                yield Finding(standard="", says="an identifying value of a record is left", piece=piece)
 
     def _names_another(self, piece: str) -> bool:
         found, digits = words_of(piece)

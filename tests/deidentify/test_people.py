@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date
 
 import orjson
+import pytest
 
 from governance.deidentify.check import OutputCheck
 from governance.deidentify.fhir import transform_bundle
 from governance.deidentify.known import Known
 from governance.deidentify.people import PATIENTS, FullNames
 from governance.deidentify.text import TextCleaner
+from governance.errors import IntegrityError
 from tests.deidentify.conftest import keys_of
 
 WEISS = {"resourceType": "Patient", "name": [{"family": "Weiß", "given": ["Ana", "Lucía"]}],
@@ -62,3 +64,16 @@ def test_a_month_of_birth_does_not_stop_a_record_whose_moved_date_falls_into_it(
         check.check(1, orjson.dumps(made.bundle), made, bundle)
         stayed += abs(made.shift_days) < 10
     assert stayed > 0
+
+
+def test_an_original_id_in_the_shape_of_our_own_is_found(pseudonymised, cleaner):
+    own = "0dae4422-bf65-475b-8d93-4c1382168951"
+    patient = {"resourceType": "Patient", "id": own, "name": [{"family": "Oak", "given": ["Ann"]}]}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": f"urn:uuid:{own}", "resource": patient}]}
+    made = transform_bundle(pseudonymised, bundle, keys_of(1), at=date(2026, 11, 22), cleaner=cleaner)
+    check = OutputCheck(pseudonymised)
+    check.learn(made.known, [patient])
+    check.check(1, orjson.dumps(made.bundle), made, bundle)
+    made.bundle["entry"][0]["resource"]["managingOrganization"] = {"reference": f"urn:uuid:{own}"}
+    with pytest.raises(IntegrityError):
+        check.check(1, orjson.dumps(made.bundle), made, bundle)

@@ -1,9 +1,9 @@
 """Release records: read, decide, filter, change, check, and hand out in one commit.
 
 The records are read one Bundle at a time, so that memory stays flat (an NDJSON file is read whole, within a
-bound): to learn whom they are about, to learn every name and number for the check, and to change them. Everything is written to a folder beside the target; only when the whole has
-passed its check, and ledger, consents and entry are committed, does it take its name. Whatever fails before
-leaves nothing behind.
+bound): to learn whom they are about, to learn every name and number for the check, and to change them.
+Everything is written to a folder beside the target; only when the whole has passed its check, and ledger,
+consents and entry are committed, does it take its name. Whatever fails before leaves nothing behind.
 """
 
 from __future__ import annotations
